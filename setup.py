@@ -1,0 +1,42 @@
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+about: dict[str, str] = {}
+exec(Path("wanderer_twisted/__init__.py").read_text(), about)
+
+setup(
+    name="wanderer-twisted",
+    version=about["__version__"],
+    description="EVE Online killmails as server-sent events: 90 days back, then live",
+    long_description=Path("README.rst").read_text(),
+    long_description_content_type="text/x-rst",
+    license="MIT",
+    # A plain path entry for editable installs: Twisted finds plugins by listing
+    # directories, which setuptools' import finder does not offer.
+    package_dir={"": "."},
+    packages=[*find_packages(include=["wanderer_twisted*"]), "twisted.plugins"],
+    package_data={"wanderer_twisted": ["simulator/data/*", "store/*.zdict"]},
+    python_requires=">=3.11",
+    install_requires=[
+        "Twisted[tls]>=26.4",
+        "attrs>=24",
+        "klein>=24.8",
+        "msgspec>=0.19",
+        "PyYAML>=6",
+        "treq>=25.5",
+        "zstandard>=0.23",
+    ],
+    extras_require={
+        "dev": [
+            "coverage>=7.10",
+            "httpx-sse",
+            "hypothesis>=6.100",
+            "import-linter>=2.1",
+            "mypy-zope>=1.0.9",
+            "ruff>=0.9",
+            "towncrier>=24.8",
+            "types-PyYAML",
+        ]
+    },
+)

@@ -1,0 +1,43 @@
+"""
+JSON and timestamps, in the one form in which this server reads and writes them.
+"""
+
+import json
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+
+
+def dumps(value: object) -> bytes:
+    """
+    Encode compactly and in ASCII: some clients split lines at U+2028 and its like
+    (lessons.md §2.2).
+
+    :raises ValueError: *value* holds NaN or infinity, or is nested too deeply.
+    """
+    try:
+        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error
+
+
+def loads(data: bytes) -> Any:
+    """
+    Decode strictly: UTF-8, one document, neither NaN nor infinity.
+
+    :raises ValueError: *data* is no such document.
+    """
+    try:
+        return msgspec.json.decode(data)
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise ValueError(str(error)) from error
+
+
+def timestamp(seconds: float) -> str:
+    """
+    :param seconds: UNIX time.
+    :returns: ISO 8601 with milliseconds, in UTC, with ``Z``.
+    """
+    moment = datetime.fromtimestamp(seconds, UTC)
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,303 @@
+"""
+The seams. Every implementation, fakes included, passes its interface's contract tests.
+"""
+
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from zope.interface import Attribute, Interface
+
+from wanderer_twisted.partition import Filter, Snapshot
+from wanderer_twisted.records import (
+    Batch,
+    BatchLimits,
+    Change,
+    Commit,
+    Coverage,
+    FeedPage,
+    FeedPosition,
+    FeedStatus,
+    JournalPage,
+    Kind,
+    ListingPage,
+    Marks,
+    NamesFound,
+    Place,
+    Plan,
+    Record,
+    Report,
+)
+
+
+class UpstreamError(Exception):
+    """
+    An upstream did not give what was asked for, this time.
+
+    :ivar reason: for operators, one line.
+    :ivar retry_after: seconds to leave it alone, where it said so or where its rules
+        do (contracts.md §2: a 403 may be a ban of an hour); None otherwise.
+    """
+
+    def __init__(self, reason: str, retry_after: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.retry_after = retry_after
+
+
+class Refused(UpstreamError):
+    """
+    An upstream's final answer is no: asking again would not help (ESI's 422).
+    """
+
+
+class StoreUnavailable(Exception):
+    """
+    The store could not do it now: disk full, locked, or closed. Nothing was changed.
+    """
+
+
+class IKillmailFeed(Interface):
+    """
+    A live source of killmails. Its owner polls it, one poll at a time.
+    """
+
+    name: str = Attribute("The feed's name: key of its position, label of its metrics.")
+    window: int = Attribute(
+        "How many polled pages may be waiting for the store: 0 where the queue at the"
+        " other end forgets what it handed out (contracts.md §1)."
+    )
+
+    def restore(position: FeedPosition | None) -> None:
+        """
+        Go on where the store says that this feed was; None: begin anew.
+        """
+
+    def poll() -> Awaitable[FeedPage]:
+        """
+        Fetch what comes next. Advances by itself: the next poll asks for what follows.
+
+        :raises UpstreamError: this attempt failed and moved nothing. ``retry_after``
+            is never None: it says how long to wait, back-off included.
+        """
+
+    def status() -> FeedStatus:
+        """
+        How the feed is.
+        """
+
+
+class IListingSource(Interface):
+    """
+    Lists of the killmails of one character or system (contracts.md §3).
+    """
+
+    def page(
+        kind: Kind, owner: int, number: int, month: tuple[int, int] | None
+    ) -> Awaitable[ListingPage]:
+        """
+        :param number: from 1 to 100.
+        :param month: (year, month), UTC, to list that month alone; None for all time.
+        :raises UpstreamError: no answer, or none that is a list.
+        """
+
+
+class IBodySource(Interface):
+    """
+    Killmail bodies by id and hash (contracts.md §4.1).
+    """
+
+    def body(killmail_id: int, hash: str) -> Awaitable[Any]:
+        """
+        :returns: ESI's body, decoded.
+        :raises Refused: ESI says that there is no such killmail.
+        :raises UpstreamError: not now.
+        """
+
+
+class INameSource(Interface):
+    """
+    Names of ids (contracts.md §4.2).
+    """
+
+    def names(ids: Collection[int]) -> Awaitable[NamesFound]:
+        """
+        :param ids: any number; asked for in as few calls as the service allows. What
+            is in neither part of the answer could not be asked for this time.
+        :raises UpstreamError: not one of the ids could be asked for.
+        """
+
+
+class IKillmailStore(Interface):
+    """
+    The killmails, durable, numbered by one counter (design.md §3.1, §3.2).
+
+    Every method that returns a Deferred fails with :exc:`StoreUnavailable` where the
+    store cannot be read or written now; a cancelled read that has not begun is
+    dropped. Answers come in the reactor thread.
+    """
+
+    epoch: str = Attribute("Six characters of base 36, made with the store: its name.")
+    marks: Marks = Attribute("As of the last commit that was told to the listener.")
+
+    def listen(listener: Callable[[Commit], None]) -> None:
+        """
+        Have *listener* called with every commit, in order, from one place, and before
+        the Deferred of the writer fires. There is one listener.
+        """
+
+    def commit(change: Change) -> Deferred[Commit]:
+        """
+        Write all of *change*, or nothing. A killmail that is there keeps its body,
+        facts and numbers, but for what comes once: its first announcement, its first
+        value, and a zkb block or names that it lacked. One that was pruned stays out.
+        """
+
+    def read_marks() -> Deferred[Marks]:
+        """
+        The numbers as they are in the store now, whoever wrote them.
+        """
+
+    def read_journal(
+        wanted: Filter, snapshot: Snapshot | None, after: int
+    ) -> Deferred[JournalPage]:
+        """
+        The live part of a stream, and every hole, numbered above *after*. A page is
+        bounded by what it scans, by what it holds and by bytes.
+        """
+
+    def measure_history(
+        wanted: Filter,
+        snapshot: Snapshot,
+        with_items: bool,
+        limits: BatchLimits,
+        at: Place,
+    ) -> Deferred[Plan]:
+        """
+        Count a frozen history and its batches, of which *at* is a boundary.
+        """
+
+    def read_batch(
+        wanted: Filter,
+        snapshot: Snapshot,
+        with_items: bool,
+        limits: BatchLimits,
+        after: Place,
+    ) -> Deferred[Batch]:
+        """
+        The batch that begins behind *after*; its bodies are empty behind the last.
+        """
+
+    def read_killmail(killmail_id: int) -> Deferred[Record | None]:
+        """
+        One killmail.
+        """
+
+    def read_valued(killmail_ids: Collection[int]) -> Deferred[Mapping[int, bool]]:
+        """
+        Which of these are stored, and whether their value is known.
+        """
+
+    def read_position(feed: str) -> Deferred[FeedPosition | None]:
+        """
+        Where a feed was at the last commit.
+        """
+
+    def read_positions() -> Deferred[Sequence[FeedPosition]]:
+        """
+        Where every feed was.
+        """
+
+    def read_coverage(
+        kind: Kind, owners: Collection[int]
+    ) -> Deferred[Mapping[int, Coverage]]:
+        """
+        What listings have covered of these characters or systems.
+        """
+
+    def count_missing(wanted: Filter) -> Deferred[int]:
+        """
+        How many killmails of these ids were set aside and are not stored.
+        """
+
+    def read_names(ids: Collection[int]) -> Deferred[Mapping[int, str | None]]:
+        """
+        Names that are kept; None for an id known to have none.
+        """
+
+    def keep_names(found: NamesFound) -> Deferred[None]:
+        """
+        Keep names, and that some ids have none (asked for again after some days).
+        """
+
+    def read_unnamed(limit: int) -> Deferred[Sequence[Record]]:
+        """
+        Killmails that were stored before all their names were known.
+        """
+
+    def rename(entries: Sequence[tuple[int, Any]]) -> Deferred[None]:
+        """
+        Replace bodies by ones with names.
+
+        :param entries: (killmail_id, :class:`~wanderer_twisted.killmail.Body`).
+        """
+
+    def prune(now: float) -> Deferred[bool]:
+        """
+        Remove one slice of what is older than the retention.
+
+        :param now: UNIX seconds.
+        :returns: whether there is more.
+        """
+
+
+class IHistory(Interface):
+    """
+    Sees to it that the store holds the past of some ids.
+    """
+
+    def prepare(wanted: Filter, cutoff: int) -> Deferred[None]:
+        """
+        Fetch what the store lacks. Fires when all is there, or at the deadline, which
+        counts from this request's turn; what is late goes on being fetched. Never
+        fails; cancelling it gives up the place, not the fetch.
+
+        :param cutoff: UNIX seconds.
+        """
+
+    def report(wanted: Filter, cutoff: int) -> Deferred[Report]:
+        """
+        How complete it is now. Fails with :exc:`StoreUnavailable`.
+        """
+
+
+class IClientTransport(Interface):
+    """
+    The way to one client (web/transport.py). Nothing here raises: after the first
+    byte there is nobody to tell.
+    """
+
+    def open(producer: Any) -> None:
+        """
+        Send the response's head and register *producer*, an ``IPushProducer``.
+        """
+
+    def write(event: bytes) -> None:
+        """
+        Send one whole event, never an empty one.
+        """
+
+    def backlog() -> int:
+        """
+        Bytes that the client's side has not taken yet, in our memory and the kernel's.
+        """
+
+    def close() -> None:
+        """
+        End the response cleanly, behind what was written.
+        """
+
+    def abort() -> None:
+        """
+        Drop the connection and what was written.
+        """

@@ -1,0 +1,126 @@
+"""
+The partition: which killmails are a stream's history and which are its live part, each
+in exactly one of the two (design.md §3.3).
+
+Pure functions of values that are written once, so the answer is the same whenever and
+wherever it is asked: by the store that reads pages, by the hub that hands out what was
+just committed, and after a reconnect.
+"""
+
+import hashlib
+
+import attrs
+
+from wanderer_twisted.encoding import dumps
+
+
+@attrs.frozen
+class Filter:
+    """
+    What a client asked for: ``min_value`` AND (a character OR a system).
+
+    :ivar min_value: ISK; None for any, also unknown, value.
+    """
+
+    character_ids: frozenset[int] = frozenset()
+    system_ids: frozenset[int] = frozenset()
+    min_value: float | None = None
+
+    @property
+    def names_somebody(self) -> bool:
+        return bool(self.character_ids or self.system_ids)
+
+    @property
+    def fingerprint(self) -> str:
+        """
+        Six characters by which a cursor recognises the filter that it was made for.
+        """
+        wish = [sorted(self.character_ids), sorted(self.system_ids), self.min_value]
+        return hashlib.sha256(dumps(wish)).hexdigest()[:6]
+
+    def concerns(self, facts: "Facts") -> bool:
+        """
+        Whether the ids match; a character as victim or as any attacker.
+        """
+        if not self.names_somebody:
+            return True
+        return facts.system_id in self.system_ids or not self.character_ids.isdisjoint(
+            facts.character_ids
+        )
+
+    def values(self, value: float | None, valued_seq: int | None, by: int) -> bool:
+        """
+        Whether the value is high enough and was known by the number *by*: one that
+        comes later must not move a killmail into a set that is frozen.
+        """
+        if self.min_value is None:
+            return True
+        if value is None or valued_seq is None:
+            return False
+        return valued_seq <= by and value >= self.min_value
+
+
+@attrs.frozen
+class Facts:
+    """
+    All of a killmail that the partition looks at; every part is written once.
+
+    :ivar kill_time: UNIX seconds.
+    :ivar added_seq: the store's number when the body was first stored.
+    :ivar live_seq: its number at the first announcement by a live feed, if ever.
+    :ivar valued_seq: the number that its value came with, if one came.
+    """
+
+    killmail_id: int
+    kill_time: int
+    system_id: int
+    character_ids: frozenset[int]
+    value: float | None
+    added_seq: int
+    live_seq: int | None
+    valued_seq: int | None
+
+
+@attrs.frozen
+class Snapshot:
+    """
+    A frozen history: what the store held at number *head*, back to *cutoff*.
+
+    :ivar head: H of design.md §3.3.
+    :ivar cutoff: UNIX seconds; the oldest kill_time.
+    """
+
+    head: int
+    cutoff: int
+
+    def holds(
+        self,
+        wanted: Filter,
+        kill_time: int,
+        added_seq: int,
+        value: float | None,
+        valued_seq: int | None,
+    ) -> bool:
+        """
+        Whether a killmail that *wanted* concerns is in this history.
+        """
+        return (
+            added_seq <= self.head
+            and kill_time >= self.cutoff
+            and wanted.values(value, valued_seq, by=self.head)
+        )
+
+
+def is_live(facts: Facts, wanted: Filter, snapshot: Snapshot | None) -> bool:
+    """
+    Whether a killmail, announced after a stream's H0, belongs to its live part.
+
+    :param snapshot: the stream's history; None where it has none.
+    """
+    if facts.live_seq is None or not wanted.concerns(facts):
+        return False
+    if not wanted.values(facts.value, facts.valued_seq, by=facts.live_seq):
+        return False
+    return snapshot is None or not snapshot.holds(
+        wanted, facts.kill_time, facts.added_seq, facts.value, facts.valued_seq
+    )

@@ -1,0 +1,330 @@
+"""
+The values that pass between sources, ingest, store and streams.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import attrs
+
+from wanderer_twisted.killmail import Body, Killmail
+from wanderer_twisted.partition import Facts
+
+#: What a history can be asked for.
+Kind = Literal["character", "system"]
+
+
+# --- what a source gives ------------------------------------------------------------
+
+
+@attrs.frozen
+class Package:
+    """
+    One killmail as a source sent it, not yet checked.
+
+    :ivar killmail_id: as told beside the body, for a body that is missing or broken.
+    :ivar esi: ESI's body, decoded, or None where it must be fetched by id and hash.
+    :ivar zkb: zKillboard's block, decoded.
+    """
+
+    killmail_id: int | None
+    hash: str | None
+    esi: Any = attrs.field(default=None, repr=False)
+    zkb: Any = attrs.field(default=None, repr=False)
+
+
+@attrs.frozen
+class Hole:
+    """
+    A part of a feed that could not be had (design.md §5, r2z2).
+
+    :ivar first: the first position that is missing, in the feed's own numbers.
+    :ivar last: the last one.
+    :ivar since: UNIX seconds: what was published from here ...
+    :ivar until: ... to here may be missing.
+    :ivar seq: the store's number for it; 0 until it is committed.
+    """
+
+    feed: str
+    first: int
+    last: int
+    since: float
+    until: float
+    seq: int = 0
+
+
+@attrs.frozen
+class FeedPosition:
+    """
+    Where a feed is, committed together with the killmails that brought it there.
+
+    :ivar feed: the feed's name.
+    :ivar cursor: the feed's own text, opaque to everybody else.
+    :ivar since: UNIX seconds: all that was published since then is in the store.
+    """
+
+    feed: str
+    cursor: str
+    since: float
+
+
+@attrs.frozen
+class FeedPage:
+    """
+    What one poll of a feed brought.
+
+    :ivar packages: in the feed's own order.
+    :ivar position: to be committed with them; None where it did not move.
+    :ivar holes: given up with this position.
+    :ivar pause: seconds to wait before the next poll.
+    """
+
+    packages: Sequence[Package] = ()
+    position: FeedPosition | None = None
+    holes: Sequence[Hole] = ()
+    pause: float = 0.0
+
+
+@attrs.frozen
+class ListingPage:
+    """
+    A page of a character's or a system's killmails, newest first.
+
+    :ivar fetched_at: UNIX seconds.
+    :ivar last: there is no page after this one.
+    """
+
+    packages: Sequence[Package]
+    fetched_at: float
+    last: bool
+
+
+# --- what the store takes and gives -------------------------------------------------
+
+
+@attrs.frozen
+class Entry:
+    """
+    A killmail on its way into the store.
+
+    :ivar named: every name that can be had is in the body.
+    """
+
+    killmail: Killmail
+    body: Body
+    sizes: tuple[int, int]
+    named: bool = True
+
+
+@attrs.frozen
+class Reject:
+    """
+    A killmail that was set aside (a broken document, a body that ESI refuses).
+
+    :ivar kind: with *owner*, whose history it is missing from; None from a feed.
+    """
+
+    killmail_id: int | None
+    hash: str | None
+    reason: str
+    document: bytes = attrs.field(default=b"", repr=False)
+    kind: Kind | None = None
+    owner: int | None = None
+
+
+@attrs.frozen
+class Coverage:
+    """
+    What the store has of one character or system, by a listing.
+
+    :ivar since: UNIX seconds: killmails of this time and newer ...
+    :ivar until: ... that were published before this time are all in the store.
+    :ivar fetched_at: UNIX seconds: when the listing was asked for.
+    """
+
+    kind: Kind
+    owner: int
+    since: int
+    until: float
+    fetched_at: float
+
+
+@attrs.frozen
+class Change:
+    """
+    One transaction.
+
+    :ivar announce: the killmails come from a live feed: each that was not announced
+        before gets its ``live_seq``.
+    """
+
+    entries: Sequence[Entry] = ()
+    announce: bool = False
+    position: FeedPosition | None = None
+    holes: Sequence[Hole] = ()
+    rejects: Sequence[Reject] = ()
+    coverage: Sequence[Coverage] = ()
+
+
+@attrs.frozen
+class Record:
+    """
+    A killmail as the store holds it.
+
+    :ivar sizes: nominal, without and with ``victim.items``.
+    """
+
+    facts: Facts
+    body: Body = attrs.field(repr=False)
+    sizes: tuple[int, int]
+
+    @property
+    def killmail_id(self) -> int:
+        return self.facts.killmail_id
+
+
+@attrs.frozen
+class Marks:
+    """
+    How far the store's numbers go.
+
+    :ivar head: the highest committed number.
+    :ivar floor_seq: the highest ``live_seq`` ever removed.
+    :ivar floor_time: the latest kill_time ever removed, UNIX seconds.
+    """
+
+    head: int = 0
+    floor_seq: int = 0
+    floor_time: int = 0
+
+
+@attrs.frozen
+class Commit:
+    """
+    What a transaction did, told to one listener, in the order of commits.
+
+    :ivar journal: what was announced, in the order of its numbers.
+    """
+
+    marks: Marks
+    journal: Sequence[Record | Hole] = ()
+
+
+@attrs.frozen
+class JournalPage:
+    """
+    A part of the journal.
+
+    :ivar entries: what matched, in the order of its numbers.
+    :ivar upto: every number up to this one is dealt with, match or not.
+    """
+
+    entries: Sequence[Record | Hole]
+    upto: int
+
+
+@attrs.frozen(order=True)
+class Place:
+    """
+    A place in a history's order.
+    """
+
+    kill_time: int = 0
+    killmail_id: int = 0
+
+
+@attrs.frozen
+class BatchLimits:
+    """
+    Where a batch is cut: before it holds more than either, and never empty.
+
+    :ivar size: nominal bytes.
+    """
+
+    killmails: int = 50
+    size: int = 1 << 20
+
+
+@attrs.frozen
+class Plan:
+    """
+    A frozen history, measured.
+
+    :ivar killmails: how many there are in all.
+    :ivar batches: how many batches they make.
+    :ivar done: how many of these lie at or before the place asked about.
+    """
+
+    killmails: int
+    batches: int
+    done: int
+
+
+@attrs.frozen
+class Batch:
+    """
+    :ivar bodies: JSON, as it goes out.
+    :ivar last: the place of the last one.
+    """
+
+    bodies: Sequence[bytes] = attrs.field(repr=False)
+    last: Place
+
+
+# --- what history tells -------------------------------------------------------------
+
+
+@attrs.frozen
+class Report:
+    """
+    How complete a history is (design.md §2.3, ``transition``).
+
+    :ivar missing: killmails known by id that could not be had.
+    :ivar ids_incomplete: characters and systems whose span is not covered.
+    :ivar since: UNIX seconds: from here on it is complete for every id; None where
+        for some id nothing is.
+    """
+
+    missing: int
+    ids_incomplete: int
+    since: float | None
+
+    @property
+    def complete(self) -> bool:
+        return self.ids_incomplete == 0 and self.missing == 0
+
+
+FeedState = Literal["starting", "catching_up", "live", "quiet", "silent", "failing"]
+
+
+@attrs.frozen
+class FeedStatus:
+    """
+    What an operator, and a client in its heartbeat, may know of a feed.
+
+    :ivar last_killmail: UNIX seconds of the last killmail taken in; None before it.
+    :ivar last_contact: UNIX seconds of the last proper answer.
+    :ivar position: the feed's own, for people to read.
+    :ivar reason: what is wrong, where something is.
+    """
+
+    name: str
+    state: FeedState
+    position: str = ""
+    last_killmail: float | None = None
+    last_contact: float | None = None
+    reason: str = ""
+
+
+Names = Mapping[int, str]
+
+
+@attrs.frozen
+class NamesFound:
+    """
+    :ivar names: id -> name.
+    :ivar unknown: ids that have no name at all, a final answer.
+    """
+
+    names: Names
+    unknown: frozenset[int] = frozenset()

@@ -1,0 +1,3 @@
+"""
+A stand-in for the upstream services that plays real killmails, with faults.
+"""

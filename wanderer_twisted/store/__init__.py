@@ -1,0 +1,3 @@
+"""
+Where killmails are kept: SQLite.
+"""

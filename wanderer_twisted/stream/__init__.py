@@ -1,0 +1,3 @@
+"""
+One stream: what it has seen, what comes next. Knows no HTTP.
+"""

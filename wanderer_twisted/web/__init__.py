@@ -1,0 +1,3 @@
+"""
+The public HTTP surface. Knows no upstream.
+"""
