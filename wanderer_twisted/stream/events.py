@@ -1,0 +1,196 @@
+"""
+Events as bytes (design.md §2.3): whole blocks, LF only, JSON in ASCII on one line.
+
+An ``id`` is only ever a true cursor, or absent (lessons.md §5: made-up ids on status
+events skip events).
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+from wanderer_twisted import SERVER_NAME
+from wanderer_twisted.encoding import dumps, timestamp
+from wanderer_twisted.partition import Filter
+from wanderer_twisted.records import FeedStatus, Hole, Report
+
+Mode = Literal["historical", "realtime"]
+GapReason = Literal["expired", "unknown_epoch", "ahead", "malformed", "filter"]
+
+
+def event(
+    name: str,
+    data: bytes,
+    cursor: str | None = None,
+    retry_ms: int | None = None,
+) -> bytes:
+    """
+    One event.
+
+    :param data: JSON.
+    """
+    lines = [b"event: %b\ndata: %b\n\n" % (name.encode(), data)]
+    if retry_ms is not None:
+        lines.insert(0, b"retry: %d\n" % retry_ms)
+    if cursor is not None:
+        lines.insert(0, b"id: %b\n" % cursor.encode())
+    return b"".join(lines)
+
+
+def connected(
+    wanted: Filter,
+    preload_days: int,
+    session: str,
+    mode: Mode,
+    resumed: bool,
+    cursor: str | None,
+    retry_ms: int,
+    now: float,
+) -> bytes:
+    """
+    The first event.
+
+    :param cursor: None where the client's own was refused: a ``gap`` follows at once.
+    """
+    data = {
+        "status": "connected",
+        "filters": {
+            "system_ids": sorted(wanted.system_ids),
+            "character_ids": sorted(wanted.character_ids),
+            "min_value": wanted.min_value,
+            "preload_days": preload_days,
+        },
+        "timestamp": timestamp(now),
+        "session": session,
+        "mode": mode,
+        "resumed": resumed,
+        "server": SERVER_NAME,
+    }
+    return event("connected", dumps(data), cursor, retry_ms)
+
+
+def gap(reason: GapReason, requested: str, cursor: str, now: float) -> bytes:
+    """
+    A cursor could not be honoured; what follows starts anew.
+
+    :param requested: the client's cursor; told back only as far as one may be long.
+    """
+    data = {
+        "reason": reason,
+        "requested": requested[:64],
+        "timestamp": timestamp(now),
+    }
+    return event("gap", dumps(data), cursor)
+
+
+def batch(bodies: Sequence[bytes], number: int, total: int, cursor: str) -> bytes:
+    """
+    A part of the history.
+
+    :param bodies: killmails, as JSON.
+    :param number: from 1 to *total*.
+    """
+    data = b'{"kills":[%b],"count":%d,"batch_number":%d,"total_batches":%d}' % (
+        b",".join(bodies),
+        len(bodies),
+        number,
+        total,
+    )
+    return event("batch", data, cursor)
+
+
+def transition(total: int, report: Report, cursor: str, now: float) -> bytes:
+    """
+    The history is told; what follows is live.
+    """
+    data = {
+        "status": "historical_complete",
+        "total_historical": total,
+        "timestamp": timestamp(now),
+        "missing": report.missing,
+        "coverage": {
+            "complete": report.complete,
+            "ids_incomplete": report.ids_incomplete,
+            "from": None if report.since is None else timestamp(report.since),
+        },
+    }
+    return event("transition", dumps(data), cursor)
+
+
+def heartbeat(
+    mode: Mode, feed: Mapping[str, object] | None, cursor: str, now: float
+) -> bytes:
+    """
+    A sign of life, which moves the client's cursor.
+    """
+    data: dict[str, object] = {"timestamp": timestamp(now), "mode": mode}
+    if feed is not None:
+        data["feed"] = feed
+    return event("heartbeat", dumps(data), cursor)
+
+
+def feed_block(status: FeedStatus, now: float) -> dict[str, object]:
+    """
+    What a heartbeat says of the feed: enough to tell a silent feed from a quiet game.
+    """
+    last = status.last_killmail
+    return {
+        "source": status.name,
+        "state": status.state,
+        "position": status.position,
+        "seconds_since_killmail": None if last is None else max(0, int(now - last)),
+    }
+
+
+def warning(
+    kind: str,
+    message: str,
+    cursor: str,
+    now: float,
+    retry_ms: int | None = None,
+    **details: object,
+) -> bytes:
+    """
+    Something that a client should know; the stream goes on.
+    """
+    data = {"type": kind, "message": message, "timestamp": timestamp(now), **details}
+    return event("warning", dumps(data), cursor, retry_ms)
+
+
+def feed_gap(hole: Hole, cursor: str, now: float) -> bytes:
+    """
+    A part of a feed could not be had.
+    """
+    return warning(
+        "feed_gap",
+        f"Killmails published between {timestamp(hole.since)} and"
+        f" {timestamp(hole.until)} may be missing",
+        cursor,
+        now,
+        source=hole.feed,
+        since=timestamp(hole.since),
+        until=timestamp(hole.until),
+    )
+
+
+def error(
+    kind: str, message: str, retry_ms: int, now: float, cursor: str | None = None
+) -> bytes:
+    """
+    The last event before the server closes.
+    """
+    data = {
+        "type": kind,
+        "message": message,
+        "timestamp": timestamp(now),
+        "fatal": True,
+        "retry_after_ms": retry_ms,
+    }
+    return event("error", dumps(data), cursor, retry_ms)
+
+
+def refusal(kind: str, message: str, retry_ms: int, now: float) -> bytes:
+    """
+    All that a refused EventSource gets: it would never come back after a 503
+    (lessons.md §2.1). No ``id``: the client's own cursor must stand.
+    """
+    return error(kind, message, retry_ms, now)

@@ -1,0 +1,97 @@
+"""
+Where a stream starts: what its client asks for, held against what its cursor says.
+"""
+
+import attrs
+
+from wanderer_twisted.partition import Filter
+from wanderer_twisted.records import Marks
+from wanderer_twisted.stream.cursor import (
+    BadCursor,
+    Cursor,
+    Live,
+    Starting,
+    decode,
+)
+from wanderer_twisted.stream.events import GapReason
+
+_DAY = 86400
+
+
+@attrs.frozen
+class Wish:
+    """
+    What a client asks for.
+
+    :ivar preload_days: days to look back; 0 for none.
+    :ivar cursor: as the client brought it, unchecked; None on a first connect.
+    :ivar with_items: with ``victim.items``.
+    :ivar heartbeat: seconds.
+    """
+
+    filter: Filter
+    preload_days: int = 0
+    cursor: str | None = None
+    with_items: bool = False
+    heartbeat: float = 30.0
+
+
+@attrs.frozen
+class Opening:
+    """
+    :ivar cursor: where the stream starts.
+    :ivar gap: why the client's cursor could not be honoured; None where it could, and
+        where there was none.
+    """
+
+    cursor: Cursor
+    resumed: bool = False
+    gap: GapReason | None = None
+
+
+def open_at(
+    wish: Wish, epoch: str, marks: Marks, published: int, now: float
+) -> Opening:
+    """
+    Only the cursor decides, where there is one: the URL of a reconnect still says
+    ``preload_days`` (lessons.md §2.2).
+
+    :param epoch: the store's.
+    :param marks: the store's own, read just now: a cached head would call a cursor
+        from another machine a forgery.
+    :param published: the last number that the hub handed out.
+    """
+    if wish.cursor is None:
+        return Opening(_fresh(wish, published, now))
+    try:
+        cursor_epoch, cursor = decode(wish.cursor)
+    except BadCursor:
+        return Opening(_fresh(wish, published, now), gap="malformed")
+    reason = _refuse(cursor, cursor_epoch == epoch, wish.filter, marks)
+    if reason is None:
+        return Opening(cursor, resumed=True)
+    # Another filter's cursor still says what was announced to this client, so the
+    # fresh start begins there: nothing is lost between the two.
+    start = cursor.start if reason == "filter" else published
+    return Opening(_fresh(wish, start, now), gap=reason)
+
+
+def _fresh(wish: Wish, start: int, now: float) -> Cursor:
+    if not wish.preload_days:
+        return Live(start)
+    cutoff = int(now) - wish.preload_days * _DAY
+    return Starting(start, cutoff, wish.filter.fingerprint)
+
+
+def _refuse(
+    cursor: Cursor, own_epoch: bool, wanted: Filter, marks: Marks
+) -> GapReason | None:
+    if not own_epoch:
+        return "unknown_epoch"
+    if cursor.reaches > marks.head:
+        return "ahead"
+    if cursor.expired(marks):
+        return "expired"
+    if cursor.fingerprint not in (None, wanted.fingerprint):
+        return "filter"
+    return None

@@ -1,0 +1,83 @@
+"""
+Which streams a killmail concerns.
+"""
+
+from collections.abc import Collection, Iterable, Iterator
+from typing import Generic, Protocol, TypeVar
+
+from wanderer_twisted.partition import Facts, Filter
+
+
+class _Member(Protocol):
+    @property
+    def wanted(self) -> Filter: ...
+
+
+M = TypeVar("M", bound=_Member)
+
+
+class Registry(Generic[M]):
+    """
+    Members by character, by system, and those who want everything.
+
+    Finding costs a killmail's participants and its matches, never the members.
+    """
+
+    def __init__(self) -> None:
+        self._members: set[M] = set()
+        self._everything: set[M] = set()
+        self._by_character: dict[int, set[M]] = {}
+        self._by_system: dict[int, set[M]] = {}
+
+    def __len__(self) -> int:
+        return len(self._members)
+
+    def __iter__(self) -> Iterator[M]:
+        return iter(self._members)
+
+    def __contains__(self, member: object) -> bool:
+        return member in self._members
+
+    def add(self, member: M) -> None:
+        self._members.add(member)
+        if not member.wanted.names_somebody:
+            self._everything.add(member)
+        for index, ids in self._indexes(member):
+            for each in ids:
+                index.setdefault(each, set()).add(member)
+
+    def remove(self, member: M) -> None:
+        """
+        Take *member* out; one who is not in is no error.
+        """
+        self._members.discard(member)
+        self._everything.discard(member)
+        for index, ids in self._indexes(member):
+            for each in ids:
+                found = index.get(each)
+                if found is not None:
+                    found.discard(member)
+                    if not found:
+                        del index[each]
+
+    def find(self, facts: Facts) -> Collection[M]:
+        """
+        The members whose ids match, each once; the caller may add and remove members
+        while it walks over the answer.
+        """
+        found = set(self._everything)
+        found.update(self._by_system.get(facts.system_id, ()))
+        for character_id in facts.character_ids:
+            found.update(self._by_character.get(character_id, ()))
+        return found
+
+    @property
+    def ids(self) -> int:
+        """
+        How many ids are being followed, for operators.
+        """
+        return len(self._by_character) + len(self._by_system)
+
+    def _indexes(self, member: M) -> Iterable[tuple[dict[int, set[M]], frozenset[int]]]:
+        yield self._by_character, member.wanted.character_ids
+        yield self._by_system, member.wanted.system_ids

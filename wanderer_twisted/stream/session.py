@@ -1,0 +1,456 @@
+"""
+One stream: a cursor that moves over the store, never a queue (design.md §3.4).
+
+A session is *replaying* (it reads pages of the store, at its client's pace) or
+*following* (the hub hands it each killmail as it is published). A pause by the
+transport sends it back to replaying; when it has read up to what the hub published
+last, it follows again in the same reactor turn. So history, resuming and slow clients
+are one mechanism, and a session holds no more than one page.
+"""
+
+import secrets
+from collections.abc import Callable
+from functools import partial
+from typing import Protocol, TypeVar
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from zope.interface import implementer
+
+from wanderer_twisted.interfaces import (
+    IClientTransport,
+    IHistory,
+    IKillmailStore,
+    StoreUnavailable,
+)
+from wanderer_twisted.partition import Filter, Snapshot, is_live
+from wanderer_twisted.records import BatchLimits, Hole, Marks, Place, Record
+from wanderer_twisted.stream import events
+from wanderer_twisted.stream.cursor import (
+    AfterHistory,
+    Cursor,
+    InHistory,
+    Live,
+    Starting,
+    base36,
+)
+from wanderer_twisted.stream.opening import Opening, Wish
+
+T = TypeVar("T")
+
+#: A client that takes no byte for so long while bytes wait for it is closed.
+STUCK_SECONDS = 60.0
+_LOOK_SECONDS = 5.0  # how often a paused client's backlog is looked at
+_RETRY_SECONDS = 1.0  # how long to leave a store alone that could not be read
+
+
+@attrs.frozen
+class Pace:
+    """
+    How a history is cut and paced (design.md §5, pacing).
+
+    :ivar pause: seconds between two batches ...
+    :ivar budget: ... and at most so many seconds over all of them.
+    """
+
+    limits: BatchLimits = BatchLimits()  # noqa: RUF009  (a frozen value)
+    pause: float = 0.1
+    budget: float = 5.0
+
+    def between(self, batches: int) -> float:
+        return min(self.pause, self.budget / max(batches, 1))
+
+
+class Surroundings(Protocol):
+    """
+    What a session needs to know of its hub.
+    """
+
+    clock: IReactorTime
+    store: IKillmailStore
+    history: IHistory
+    pace: Pace
+    published: int
+
+    def retry_ms(self) -> int: ...
+
+    def heartbeat(self, mode: events.Mode, cursor: str) -> bytes: ...
+
+
+@implementer(IPushProducer)
+class Session:
+    """
+    :ivar closed: fires with the reason, once, and in the turn of the closing;
+        cancelling it closes the session.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        hub: Surroundings,
+        wish: Wish,
+        opening: Opening,
+        transport: IClientTransport,
+    ) -> None:
+        self.id = secrets.token_hex(4)
+        self.wanted: Filter = wish.filter
+        self.closed: Deferred[str] = Deferred(lambda _: self.close("gone"))
+        self.opened_at = hub.clock.seconds()
+        self.events = 0
+        self.bytes = 0
+        self._hub = hub
+        self._wish = wish
+        self._opening = opening
+        self._transport = transport
+        self._why: str | None = None
+        self._paused = False
+        self._following = False
+        self._waiting: Deferred[object] | None = None
+        self._wake: Deferred[None] | None = None
+        self._beat: IDelayedCall | None = None
+        self._look: IDelayedCall | None = None
+        self._move_to(opening.cursor)
+
+    # --- the cursor ------------------------------------------------------------
+
+    def _move_to(self, cursor: Cursor) -> None:
+        self._past: Starting | InHistory | None = None
+        self._snapshot: Snapshot | None = None
+        if isinstance(cursor, Starting | InHistory):
+            self._past = cursor
+            return
+        if isinstance(cursor, AfterHistory):
+            self._snapshot = cursor.snapshot
+        self.seq = cursor.seq
+        before, behind = cursor.around(self._hub.store.epoch)
+        self._id_around = before, behind
+
+    @property
+    def cursor(self) -> str:
+        """
+        Up to where everything is dealt with, match or not.
+        """
+        if self._past is not None:
+            return self._past.text(self._hub.store.epoch)
+        return base36(self._upto).join(self._id_around)
+
+    @property
+    def _upto(self) -> int:
+        if self._following:  # what the hub published since did not match
+            return max(self.seq, self._hub.published)
+        return self.seq
+
+    @property
+    def mode(self) -> events.Mode:
+        return "realtime" if self._past is None else "historical"
+
+    @property
+    def following(self) -> bool:
+        return self._following
+
+    def overtaken(self, marks: Marks) -> bool:
+        """
+        Whether the store has removed what this stream has still to read.
+        """
+        if self._past is not None:
+            return self._past.expired(marks)
+        return not self._following and Live(self.seq).expired(marks)
+
+    # --- its life --------------------------------------------------------------
+
+    def start(self) -> None:
+        """
+        Open the response and begin. The caller has put the session into the registry
+        in this same turn.
+        """
+        now = self._hub.clock.seconds()
+        self._transport.open(self)
+        refused = self._opening.gap is not None
+        self._write(
+            events.connected(
+                self.wanted,
+                self._wish.preload_days,
+                self.id,
+                self.mode,
+                self._opening.resumed,
+                None if refused else self.cursor,
+                self._hub.retry_ms(),
+                now,
+            )
+        )
+        if self._opening.gap is not None:
+            requested = self._wish.cursor or ""
+            self._write(events.gap(self._opening.gap, requested, self.cursor, now))
+        if self._why is None:
+            self._schedule_beat()
+            running = Deferred.fromCoroutine(self._run())
+            running.addErrback(self._failed)
+
+    async def _run(self) -> None:
+        if isinstance(self._past, Starting):
+            await self._prepare(self._past)
+        if isinstance(self._past, InHistory):
+            await self._play(self._past)
+        await self._follow()
+
+    def _failed(self, failure: Failure) -> None:
+        if self._why is not None and failure.check(CancelledError):
+            return
+        self._log.failure("stream {session} failed", failure, session=self.id)
+        now, retry_ms = self._hub.clock.seconds(), self._hub.retry_ms()
+        message = "Something went wrong here; reconnect to go on"
+        self._write(events.error("internal", message, retry_ms, now, self.cursor))
+        self.close("error")
+
+    def close(self, why: str) -> None:
+        """
+        End the stream; only the first call counts.
+        """
+        if self._why is not None:
+            return
+        self._why, self._following = why, False
+        for call in (self._beat, self._look):
+            if call is not None and call.active():
+                call.cancel()
+        if self._waiting is not None:
+            self._waiting.cancel()
+        if why == "stuck":  # nobody will take what waits there
+            self._transport.abort()
+        else:
+            self._transport.close()
+        self.closed.callback(why)
+
+    # --- history ---------------------------------------------------------------
+
+    async def _prepare(self, cursor: Starting) -> None:
+        """
+        Have the past fetched, then freeze it at the head that the *store* has: what
+        another's fetch committed may not have been published yet.
+        """
+        await self._wait(self._hub.history.prepare(self.wanted, cursor.cutoff))
+        marks = await self._read(self._hub.store.read_marks)
+        snapshot = Snapshot(marks.head, cursor.cutoff)
+        self._move_to(InHistory(cursor.start, snapshot, Place(), cursor.fingerprint))
+
+    async def _play(self, cursor: InHistory) -> None:
+        store, pace, snapshot = self._hub.store, self._hub.pace, cursor.snapshot
+        asked = self.wanted, snapshot, self._wish.with_items, pace.limits
+        plan = await self._read(partial(store.measure_history, *asked, cursor.place))
+        for number in range(plan.done + 1, plan.batches + 1):
+            if number > plan.done + 1:
+                await self._pause(pace.between(plan.batches))
+            await self._writable()
+            batch = await self._read(partial(store.read_batch, *asked, cursor.place))
+            if not batch.bodies:  # pruned meanwhile: the reconnect will be told
+                self.close("overtaken")
+                return
+            cursor = attrs.evolve(cursor, place=batch.last)
+            self._move_to(cursor)
+            self._write(events.batch(batch.bodies, number, plan.batches, self.cursor))
+        await self._finish_history(cursor, plan.killmails)
+
+    async def _finish_history(self, cursor: InHistory, total: int) -> None:
+        cutoff = cursor.snapshot.cutoff
+        report = await self._read(
+            partial(self._hub.history.report, self.wanted, cutoff)
+        )
+        await self._writable()
+        now = self._hub.clock.seconds()
+        if not report.complete:
+            message = (
+                "The history is not complete; what arrives later is not sent on this"
+                " stream, a new one without a cursor gets it"
+            )
+            self._write(events.warning("history_incomplete", message, self.cursor, now))
+        self._move_to(AfterHistory(cursor.start, cursor.snapshot, cursor.fingerprint))
+        self._write(events.transition(total, report, self.cursor, now))
+
+    # --- live ------------------------------------------------------------------
+
+    async def _follow(self) -> None:
+        while True:
+            await self._writable()
+            if self.seq >= self._hub.published:
+                self._following = True  # same turn as the test: nothing between
+                await self._woken()
+                continue
+            page = await self._read(
+                partial(
+                    self._hub.store.read_journal, self.wanted, self._snapshot, self.seq
+                )
+            )
+            for entry in page.entries:
+                self._deal_with(as_entry(entry))
+            self.seq = max(self.seq, page.upto)
+
+    def publish(self, entry: "Entry") -> None:
+        """
+        The hub's call, in the order of numbers. A session that does not follow finds
+        the entry in the store.
+        """
+        if self._following and entry.seq > self.seq:
+            self._deal_with(entry)
+
+    def _deal_with(self, entry: "Entry") -> None:
+        self.seq = entry.seq  # before the write, which may pause us
+        if isinstance(entry, HoleEntry):
+            now = self._hub.clock.seconds()
+            cursor = base36(self.seq).join(self._id_around)
+            self._write(events.feed_gap(entry.hole, cursor, now))
+        elif is_live(entry.record.facts, self.wanted, self._snapshot):
+            cursor = base36(self.seq).join(self._id_around)
+            rest = entry.rest(self._wish.with_items)
+            self._write(b"id: %b\n%b" % (cursor.encode(), rest))
+
+    def warn(self, kind: str, message: str, retry_ms: int | None = None) -> None:
+        """
+        Tell the client something; one that is paused has other worries.
+        """
+        if not self._paused:
+            now = self._hub.clock.seconds()
+            self._write(events.warning(kind, message, self.cursor, now, retry_ms))
+
+    # --- heartbeats ------------------------------------------------------------
+
+    def _schedule_beat(self) -> None:
+        self._beat = self._hub.clock.callLater(self._wish.heartbeat, self._on_beat)
+
+    def _on_beat(self) -> None:
+        self._schedule_beat()
+        if self._past is None:
+            self.seq = self._upto
+        if not self._paused:  # else bytes are on their way to it anyhow
+            self._write(self._hub.heartbeat(self.mode, self.cursor))
+
+    # --- the transport's side --------------------------------------------------
+
+    def pauseProducing(self) -> None:
+        """
+        Called again and again while the transport's buffer is over its limit, and for
+        healthy clients after any burst: it says nothing about slowness.
+        """
+        if self._paused or self._why is not None:
+            return
+        self._paused, self._following = True, False
+        self._backlog = self._transport.backlog()
+        self._taken_at = self._hub.clock.seconds()
+        self._look = self._hub.clock.callLater(_LOOK_SECONDS, self._on_look)
+        self._notify()
+
+    def resumeProducing(self) -> None:
+        if not self._paused:
+            return
+        self._paused = False
+        if self._look is not None and self._look.active():
+            self._look.cancel()
+        self._notify()
+
+    def stopProducing(self) -> None:
+        self.close("gone")
+
+    def _on_look(self) -> None:
+        backlog, now = self._transport.backlog(), self._hub.clock.seconds()
+        if backlog < self._backlog:
+            self._taken_at = now
+        self._backlog = backlog
+        if now - self._taken_at >= STUCK_SECONDS:
+            self.close("stuck")
+        else:
+            self._look = self._hub.clock.callLater(_LOOK_SECONDS, self._on_look)
+
+    # --- waiting ---------------------------------------------------------------
+
+    def _write(self, event: bytes) -> None:
+        if self._why is None:
+            self.events += 1
+            self.bytes += len(event)
+            self._transport.write(event)
+
+    async def _wait(self, deferred: Deferred[T]) -> T:
+        """
+        Every wait of a session goes through here, so that :meth:`close` can end it.
+        """
+        if self._why is not None:
+            deferred.cancel()
+            deferred.addErrback(lambda failure: None)
+            raise CancelledError
+        self._waiting = deferred  # type: ignore[assignment]  # Deferred is invariant
+        try:
+            return await deferred
+        finally:
+            self._waiting = None
+
+    async def _read(self, read: Callable[[], Deferred[T]]) -> T:
+        """
+        Read the store; while it cannot be read, wait: heartbeats go on.
+        """
+        while True:
+            try:
+                return await self._wait(read())
+            except StoreUnavailable:
+                await self._pause(_RETRY_SECONDS)
+
+    async def _pause(self, seconds: float) -> None:
+        await self._wait(deferLater(self._hub.clock, seconds))
+
+    async def _writable(self) -> None:
+        while self._paused:
+            await self._woken()
+
+    async def _woken(self) -> None:
+        self._wake = Deferred()
+        await self._wait(self._wake)
+
+    def _notify(self) -> None:
+        wake, self._wake = self._wake, None
+        if wake is not None and not wake.called:
+            wake.callback(None)
+
+
+@attrs.define(eq=False)
+class KillmailEntry:
+    """
+    A killmail on its way to any number of streams, encoded once for all of them: only
+    the line with the cursor differs, and it goes before the rest.
+    """
+
+    record: Record
+    seq: int
+    _rest: dict[bool, bytes] = attrs.field(factory=dict, init=False, repr=False)
+
+    def rest(self, with_items: bool) -> bytes:
+        if with_items not in self._rest:
+            body = self.record.body.json(with_items)
+            self._rest[with_items] = events.event("killmail", body)
+        return self._rest[with_items]
+
+
+@attrs.frozen
+class HoleEntry:
+    """
+    A hole in a feed, which every stream is told of.
+    """
+
+    hole: Hole
+
+    @property
+    def seq(self) -> int:
+        return self.hole.seq
+
+
+Entry = KillmailEntry | HoleEntry
+
+
+def as_entry(entry: Record | Hole) -> Entry:
+    """
+    :param entry: out of the journal, so with a number.
+    """
+    if isinstance(entry, Hole):
+        return HoleEntry(entry)
+    assert entry.facts.live_seq is not None
+    return KillmailEntry(entry, entry.facts.live_seq)
