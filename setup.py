@@ -30,6 +30,7 @@ setup(
     extras_require={
         "dev": [
             "coverage>=7.10",
+            "httpx",
             "httpx-sse",
             "hypothesis>=6.100",
             "import-linter>=2.1",

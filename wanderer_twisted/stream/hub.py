@@ -12,9 +12,10 @@ from twisted.logger import Logger
 from wanderer_twisted.interfaces import IClientTransport, IHistory, IKillmailStore
 from wanderer_twisted.records import Commit, FeedStatus, Marks
 from wanderer_twisted.stream import events
+from wanderer_twisted.stream.entries import HoleEntry, as_entry
 from wanderer_twisted.stream.opening import Wish, open_at
 from wanderer_twisted.stream.registry import Registry
-from wanderer_twisted.stream.session import HoleEntry, Pace, Session, as_entry
+from wanderer_twisted.stream.session import Pace, Session
 
 
 class Hub(Service):

@@ -28,7 +28,7 @@ from wanderer_twisted.interfaces import (
     StoreUnavailable,
 )
 from wanderer_twisted.partition import Filter, Snapshot, is_live
-from wanderer_twisted.records import BatchLimits, Hole, Marks, Place, Record
+from wanderer_twisted.records import BatchLimits, Marks, Place
 from wanderer_twisted.stream import events
 from wanderer_twisted.stream.cursor import (
     AfterHistory,
@@ -38,13 +38,12 @@ from wanderer_twisted.stream.cursor import (
     Starting,
     base36,
 )
+from wanderer_twisted.stream.entries import Entry, HoleEntry, as_entry
 from wanderer_twisted.stream.opening import Opening, Wish
+from wanderer_twisted.stream.stall import StallWatch
 
 T = TypeVar("T")
 
-#: A client that takes no byte for so long while bytes wait for it is closed.
-STUCK_SECONDS = 60.0
-_LOOK_SECONDS = 5.0  # how often a paused client's backlog is looked at
 _RETRY_SECONDS = 1.0  # how long to leave a store alone that could not be read
 
 
@@ -113,7 +112,9 @@ class Session:
         self._waiting: Deferred[object] | None = None
         self._wake: Deferred[None] | None = None
         self._beat: IDelayedCall | None = None
-        self._look: IDelayedCall | None = None
+        self._stall = StallWatch(
+            hub.clock, transport.backlog, lambda: self.close("stuck")
+        )
         self._move_to(opening.cursor)
 
     # --- the cursor ------------------------------------------------------------
@@ -214,9 +215,9 @@ class Session:
         if self._why is not None:
             return
         self._why, self._following = why, False
-        for call in (self._beat, self._look):
-            if call is not None and call.active():
-                call.cancel()
+        self._stall.stop()
+        if self._beat is not None and self._beat.active():
+            self._beat.cancel()
         if self._waiting is not None:
             self._waiting.cancel()
         if why == "stuck":  # nobody will take what waits there
@@ -288,7 +289,7 @@ class Session:
                 self._deal_with(as_entry(entry))
             self.seq = max(self.seq, page.upto)
 
-    def publish(self, entry: "Entry") -> None:
+    def publish(self, entry: Entry) -> None:
         """
         The hub's call, in the order of numbers. A session that does not follow finds
         the entry in the store.
@@ -296,7 +297,7 @@ class Session:
         if self._following and entry.seq > self.seq:
             self._deal_with(entry)
 
-    def _deal_with(self, entry: "Entry") -> None:
+    def _deal_with(self, entry: Entry) -> None:
         self.seq = entry.seq  # before the write, which may pause us
         if isinstance(entry, HoleEntry):
             now = self._hub.clock.seconds()
@@ -337,31 +338,18 @@ class Session:
         if self._paused or self._why is not None:
             return
         self._paused, self._following = True, False
-        self._backlog = self._transport.backlog()
-        self._taken_at = self._hub.clock.seconds()
-        self._look = self._hub.clock.callLater(_LOOK_SECONDS, self._on_look)
+        self._stall.start()
         self._notify()
 
     def resumeProducing(self) -> None:
         if not self._paused:
             return
         self._paused = False
-        if self._look is not None and self._look.active():
-            self._look.cancel()
+        self._stall.stop()
         self._notify()
 
     def stopProducing(self) -> None:
         self.close("gone")
-
-    def _on_look(self) -> None:
-        backlog, now = self._transport.backlog(), self._hub.clock.seconds()
-        if backlog < self._backlog:
-            self._taken_at = now
-        self._backlog = backlog
-        if now - self._taken_at >= STUCK_SECONDS:
-            self.close("stuck")
-        else:
-            self._look = self._hub.clock.callLater(_LOOK_SECONDS, self._on_look)
 
     # --- waiting ---------------------------------------------------------------
 
@@ -410,47 +398,3 @@ class Session:
         wake, self._wake = self._wake, None
         if wake is not None and not wake.called:
             wake.callback(None)
-
-
-@attrs.define(eq=False)
-class KillmailEntry:
-    """
-    A killmail on its way to any number of streams, encoded once for all of them: only
-    the line with the cursor differs, and it goes before the rest.
-    """
-
-    record: Record
-    seq: int
-    _rest: dict[bool, bytes] = attrs.field(factory=dict, init=False, repr=False)
-
-    def rest(self, with_items: bool) -> bytes:
-        if with_items not in self._rest:
-            body = self.record.body.json(with_items)
-            self._rest[with_items] = events.event("killmail", body)
-        return self._rest[with_items]
-
-
-@attrs.frozen
-class HoleEntry:
-    """
-    A hole in a feed, which every stream is told of.
-    """
-
-    hole: Hole
-
-    @property
-    def seq(self) -> int:
-        return self.hole.seq
-
-
-Entry = KillmailEntry | HoleEntry
-
-
-def as_entry(entry: Record | Hole) -> Entry:
-    """
-    :param entry: out of the journal, so with a number.
-    """
-    if isinstance(entry, Hole):
-        return HoleEntry(entry)
-    assert entry.facts.live_seq is not None
-    return KillmailEntry(entry, entry.facts.live_seq)

@@ -1,0 +1,152 @@
+"""
+The oracle: the store's numbers and the partition, written down a second time, simply.
+
+It follows the design's text (§3.2, §3.3), not the code: the state machine holds the
+server against it.
+"""
+
+from collections.abc import Collection, Iterable
+
+import attrs
+
+from tests.support.killmails import DAY
+
+RETENTION = 100 * DAY
+
+
+@attrs.frozen
+class Upstream:
+    """
+    A killmail as it happened.
+    """
+
+    killmail_id: int
+    kill_time: int
+    characters: frozenset[int]
+    system: int
+    value: float
+    items: int
+
+
+@attrs.define
+class Kept:
+    """
+    A killmail as a store must hold it.
+    """
+
+    upstream: Upstream
+    added: int
+    took: float
+    live: int | None = None
+    valued: int | None = None
+
+
+@attrs.frozen
+class Wanted:
+    """
+    What a client asks for.
+    """
+
+    characters: frozenset[int]
+    systems: frozenset[int]
+    min_value: float | None
+
+    def concerns(self, upstream: Upstream) -> bool:
+        if not self.characters and not self.systems:
+            return True
+        return bool(
+            self.characters & upstream.characters or upstream.system in self.systems
+        )
+
+    def affords(self, kept: Kept, by: int) -> bool:
+        """
+        Whether the value was known by number *by*, and is enough.
+        """
+        if self.min_value is None:
+            return True
+        return (
+            kept.valued is not None
+            and kept.valued <= by
+            and kept.upstream.value >= self.min_value
+        )
+
+    def lives(self, kept: Kept) -> bool:
+        return (
+            kept.live is not None
+            and self.concerns(kept.upstream)
+            and self.affords(kept, by=kept.live)
+        )
+
+
+@attrs.define
+class Oracle:
+    """
+    What a store that lost and repeated nothing would hold.
+
+    :ivar journal: everything that was ever announced, pruned or not.
+    :ivar pruned: ids that are gone for ever.
+    """
+
+    head: int = 0
+    kept: dict[int, Kept] = attrs.field(factory=dict)
+    journal: list[Kept] = attrs.field(factory=list)
+    holes: list[int] = attrs.field(factory=list)
+    pruned: set[int] = attrs.field(factory=set)
+
+    def take(
+        self, ups: Iterable[tuple[Upstream, bool]], announce: bool, now: float
+    ) -> None:
+        """
+        :param ups: killmails, each with whether its value is known.
+        """
+        for upstream, valued in ups:
+            if upstream.killmail_id in self.pruned:
+                continue
+            kept = self.kept.get(upstream.killmail_id)
+            number = None
+            if kept is None:
+                number = self._number()
+                kept = Kept(upstream, added=number, took=now)
+                self.kept[upstream.killmail_id] = kept
+            if announce and kept.live is None:
+                number = number or self._number()
+                kept.live, kept.took = number, now
+                self.journal.append(kept)
+            if valued and kept.valued is None:
+                kept.valued = number or self._number()
+
+    def hole(self) -> None:
+        self.holes.append(self._number())
+
+    def prune(self, now: float) -> None:
+        for each in list(self.kept.values()):
+            if max(each.took, each.upstream.kill_time) < now - RETENTION:
+                del self.kept[each.upstream.killmail_id]
+                self.pruned.add(each.upstream.killmail_id)
+
+    def history(self, wanted: Wanted, head: int, cutoff: int) -> list[int]:
+        """
+        The ids of a frozen history, in order.
+        """
+        held = [
+            kept.upstream
+            for kept in self.kept.values()
+            if self.holds(kept, wanted, head, cutoff)
+        ]
+        held.sort(key=lambda each: (each.kill_time, each.killmail_id))
+        return [each.killmail_id for each in held]
+
+    def holds(self, kept: Kept, wanted: Wanted, head: int, cutoff: int) -> bool:
+        return (
+            wanted.concerns(kept.upstream)
+            and kept.added <= head
+            and kept.upstream.kill_time >= cutoff
+            and wanted.affords(kept, by=head)
+        )
+
+    def announced(self, after: int) -> Collection[Kept]:
+        return [kept for kept in self.journal if (kept.live or 0) > after]
+
+    def _number(self) -> int:
+        self.head += 1
+        return self.head

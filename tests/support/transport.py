@@ -1,0 +1,69 @@
+"""
+An :class:`IClientTransport` in memory, whose other end takes what the test lets it.
+"""
+
+from twisted.internet.interfaces import IPushProducer
+from zope.interface import implementer
+
+from wanderer_twisted.interfaces import IClientTransport
+
+
+@implementer(IClientTransport)
+class MemoryTransport:
+    """
+    :ivar waiting: written, and not taken by the client yet.
+    :ivar limit: it pauses its producer while more bytes than this wait.
+    """
+
+    def __init__(self, limit: int = 65536) -> None:
+        self.limit = limit
+        self.waiting = b""
+        self.written: list[bytes] = []
+        self.producer: IPushProducer | None = None
+        self.ended: str | None = None
+        self._paused = False
+
+    def open(self, producer: IPushProducer) -> None:
+        assert self.producer is None, "opened twice"
+        self.producer = producer
+
+    def write(self, event: bytes) -> None:
+        assert event.endswith(b"\n\n"), f"not a whole event: {event[-80:]!r}"
+        assert self.producer is not None, "written before it was opened"
+        if self.ended is None:
+            self.written.append(event)
+            self.waiting += event
+            if len(self.waiting) > self.limit:
+                self._paused = True
+                self.producer.pauseProducing()  # again and again, as Twisted does
+
+    def backlog(self) -> int:
+        return len(self.waiting)
+
+    def close(self) -> None:
+        self.ended = self.ended or "closed"
+
+    def abort(self) -> None:
+        self.ended = self.ended or "aborted"
+        self.waiting = b""
+
+    def take(self, size: int | None = None) -> bytes:
+        """
+        The client reads; an emptied buffer resumes the producer.
+        """
+        taken = self.waiting if size is None else self.waiting[:size]
+        self.waiting = self.waiting[len(taken) :]
+        if not self.waiting and self._paused and self.ended is None:
+            self._paused = False
+            assert self.producer is not None
+            self.producer.resumeProducing()
+        return taken
+
+    def lose(self) -> None:
+        """
+        The connection breaks.
+        """
+        if self.ended is None:
+            self.ended = "lost"
+            assert self.producer is not None
+            self.producer.stopProducing()
