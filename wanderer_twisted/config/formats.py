@@ -1,0 +1,105 @@
+"""
+The texts that stand for something: endpoints, URLs, networks.
+
+Each format is a type with its check, which raises :exc:`ValueError`, and the words that
+tell an operator what is allowed.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from datetime import date
+from typing import Annotated
+from urllib.parse import urlsplit
+
+from msgspec import Meta
+from twisted.internet.endpoints import serverFromString
+
+_PORT = re.compile(r"(?:\b(?:tcp6?|ssl)|\bport=):?(-?[0-9]+)")
+
+
+def _format(check: Callable[[str], None], allowed: str) -> Meta:
+    return Meta(description=allowed, extra={"check": check})
+
+
+def _endpoint(text: str) -> None:
+    try:
+        serverFromString(None, text)  # only listening needs a reactor
+    except (KeyError, IndexError):
+        raise ValueError("systemd passed no such socket") from None
+    except TypeError:
+        raise ValueError("arguments are missing or unknown") from None
+    except OSError as error:
+        raise ValueError(f"{error.strerror}: {error.filename}") from None
+    except ValueError:
+        raise
+    except Exception as error:  # whatever a certificate or a plugin comes up with
+        raise ValueError(f"{type(error).__name__}: {error}") from None
+    if any(not 0 <= int(port) <= 65535 for port in _PORT.findall(text)):
+        raise ValueError("a port is at most 65535")
+
+
+def _database(text: str) -> None:
+    scheme, _, path = text.partition(":")
+    if scheme != "sqlite":
+        raise ValueError("only SQLite is supported")
+    if not path or path.startswith(("//", ":")) or not path.isprintable():
+        raise ValueError("not the path of a file")
+
+
+def _url(text: str) -> None:
+    if not re.fullmatch(r"[!-~]+", text):
+        raise ValueError("blank or not ASCII")
+    parts = urlsplit(text)
+    if parts.scheme not in ("https", "http") or not parts.hostname:
+        raise ValueError("not an HTTP URL")
+    if parts.scheme == "http" and not _is_loopback(parts.hostname):
+        raise ValueError("plain http leaves this machine")
+    if parts.port == 0:
+        raise ValueError("port 0")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise ValueError("a user, a query or a fragment has no place here")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _origin(text: str) -> None:
+    if text != "*" and not re.fullmatch(r"https?://[a-z0-9.\-\[\]:]+", text):
+        raise ValueError("not what a browser sends as Origin")
+
+
+def _network(text: str) -> None:
+    ipaddress.ip_network(text)
+
+
+def _date(text: str) -> None:
+    if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
+        raise ValueError("not YYYY-MM-DD")
+    date.fromisoformat(text)
+
+
+def _contact(text: str) -> None:
+    if not re.fullmatch(r"[ -~]{0,200}", text):
+        raise ValueError("it goes into a header")
+
+
+def _queue_id(text: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text):
+        raise ValueError("it goes into a URL")
+
+
+Endpoint = Annotated[
+    str, _format(_endpoint, "a Twisted endpoint, as tcp:4004:interface=127.0.0.1")
+]
+Database = Annotated[str, _format(_database, "sqlite:PATH, as sqlite:wanderer.db")]
+Url = Annotated[str, _format(_url, "an https:// URL, or http:// on loopback")]
+Origin = Annotated[str, _format(_origin, '"*" or an origin, as https://example.org')]
+Network = Annotated[str, _format(_network, "a network, as 10.0.0.0/8 or ::1")]
+Date = Annotated[str, _format(_date, "a date, as 2026-08-18")]
+Contact = Annotated[str, _format(_contact, "up to 200 printable ASCII characters")]
+QueueId = Annotated[str, _format(_queue_id, "1 to 100 of A-Z a-z 0-9 . _ -")]
