@@ -1,3 +1,4 @@
 """
-Where killmails are kept: SQLite.
+The killmails on disk: an :class:`~wanderer_twisted.interfaces.IKillmailStore` on
+SQLite.
 """

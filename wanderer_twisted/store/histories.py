@@ -1,0 +1,207 @@
+"""
+Frozen histories: found, counted and joined from the stored bodies, never decoded.
+
+A history is the union of what its characters and systems have, in the order of
+(kill_time, killmail_id). It is walked in slices, so that nobody holds a reader's
+thread for long; what one slice found is handed on to the next.
+"""
+
+import heapq
+import sqlite3
+from collections.abc import Iterator
+from typing import Final
+
+import attrs
+
+from wanderer_twisted.killmail import Body
+from wanderer_twisted.partition import Filter, Snapshot
+from wanderer_twisted.records import Batch, BatchLimits, Place, Plan
+from wanderer_twisted.store.database import Database
+
+#: Rows of one slice.
+SLICE: Final = 5_000
+
+
+@attrs.frozen
+class Ask:
+    """
+    A history, and how it is cut.
+    """
+
+    wanted: Filter
+    snapshot: Snapshot
+    with_items: bool
+    limits: BatchLimits
+
+
+class Scan:
+    """
+    One slice of a history: the places of its killmails and their nominal sizes.
+
+    :ivar upto: everything up to here was looked at.
+    :ivar ended: there is nothing behind.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        ask: Ask,
+        after: Place,
+        rows: int = SLICE,
+    ) -> None:
+        self._connection = connection
+        self._ask = ask
+        self._after = max(after, Place(ask.snapshot.cutoff, 0))
+        self._rows = rows
+        self.upto = after
+        self.ended = False
+
+    def __iter__(self) -> Iterator[tuple[Place, int]]:
+        ask, holds = self._ask, self._ask.snapshot.holds
+        last: tuple[int, int] | None = None
+        for count, row in enumerate(self._merged()):
+            kill_time, killmail_id, added_seq, valued_seq, value, *sizes = row
+            if (kill_time, killmail_id) == last:
+                continue  # somebody else's row of the same killmail
+            if count >= self._rows and last is not None:
+                self.upto = Place(*last)
+                return
+            last = (kill_time, killmail_id)
+            if holds(ask.wanted, kill_time, added_seq, value, valued_seq):
+                yield Place(kill_time, killmail_id), sizes[ask.with_items]
+        self.ended = True
+
+    def _merged(self) -> Iterator[tuple]:
+        owners = [("character_kill", each) for each in self._ask.wanted.character_ids]
+        owners += [("system_kill", each) for each in self._ask.wanted.system_ids]
+        return heapq.merge(
+            *(
+                self._connection.execute(
+                    "SELECT kill_time, killmail_id, added_seq, valued_seq, value, size,"
+                    f" size_items FROM {table} WHERE owner = ?"
+                    " AND (kill_time, killmail_id) > (?, ?)"
+                    " ORDER BY kill_time, killmail_id",
+                    (owner, self._after.kill_time, self._after.killmail_id),
+                )
+                for table, owner in owners
+            )
+        )
+
+
+class Cutter:
+    """
+    Counts a history's batches, cut greedily from the oldest.
+    """
+
+    def __init__(self, limits: BatchLimits, at: Place) -> None:
+        """
+        :param at: a boundary, even where these limits would not have cut there: what
+            :meth:`Picker` finds behind it begins anew.
+        """
+        self._limits = limits
+        self._at = at
+        self._last = Place()
+        self._count = self._size = 0
+        self._killmails = self._batches = self._done = 0
+
+    def add(self, place: Place, size: int) -> None:
+        """
+        The next killmail.
+        """
+        if self._count and (
+            self._count == self._limits.killmails
+            or self._size + size > self._limits.size
+            or self._last <= self._at < place
+        ):
+            self._close()
+        self._last = place
+        self._count += 1
+        self._size += size
+        self._killmails += 1
+
+    def plan(self) -> Plan:
+        """
+        Of all that was added.
+        """
+        if self._count:
+            self._close()
+        return Plan(self._killmails, self._batches, self._done)
+
+    def _close(self) -> None:
+        self._batches += 1
+        self._done += self._last <= self._at
+        self._count = self._size = 0
+
+
+class Picker:
+    """
+    Picks the killmails of one batch.
+
+    :ivar places: of those that belong to it.
+    """
+
+    def __init__(self, limits: BatchLimits) -> None:
+        self._limits = limits
+        self._size = 0
+        self.places: list[Place] = []
+
+    @property
+    def full(self) -> bool:
+        return len(self.places) == self._limits.killmails
+
+    def add(self, place: Place, size: int) -> bool:
+        """
+        :returns: whether the next killmail belongs to the batch.
+        """
+        if self.full or (self.places and self._size + size > self._limits.size):
+            return False
+        self._size += size
+        self.places.append(place)
+        return True
+
+
+def measure(database: Database, ask: Ask, cutter: Cutter, after: Place) -> Place | None:
+    """
+    Count one slice.
+
+    :returns: where the next one begins; None behind the last.
+    """
+    with database.reading() as connection:
+        scan = Scan(connection, ask, after)
+        for place, size in scan:
+            cutter.add(place, size)
+    return None if scan.ended else scan.upto
+
+
+def gather(database: Database, ask: Ask, picker: Picker, after: Place) -> Batch | Place:
+    """
+    Look for a batch in one slice.
+
+    :returns: the batch; or where to go on looking for the rest of it.
+    """
+    with database.reading() as connection:
+        scan = Scan(connection, ask, after)
+        for place, size in scan:
+            if not picker.add(place, size) or picker.full:
+                break
+        else:
+            if not scan.ended:
+                return scan.upto
+        bodies = [
+            body
+            for place in picker.places
+            if (body := _body(database, connection, ask, place)) is not None
+        ]
+    return Batch(bodies, last=picker.places[-1] if picker.places else after)
+
+
+def _body(
+    database: Database, connection: sqlite3.Connection, ask: Ask, place: Place
+) -> bytes | None:
+    columns = "main, items" if ask.with_items else "main"
+    row = connection.execute(
+        f"SELECT {columns} FROM killmail WHERE killmail_id = ?", (place.killmail_id,)
+    ).fetchone()
+    if row is None:  # pruned since an earlier slice: its streams are being closed
+        return None
+    return Body(*map(database.codec.decompress, row)).json(ask.with_items)

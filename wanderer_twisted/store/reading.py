@@ -1,0 +1,113 @@
+"""
+What is looked up by a key. Each function is one transaction in a reader's thread.
+"""
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Final
+
+from wanderer_twisted.partition import Filter
+from wanderer_twisted.records import Coverage, FeedPosition, Kind, Marks, Record
+from wanderer_twisted.store import rows
+from wanderer_twisted.store.database import Database
+
+#: Seconds after which an id that had no name is asked for again.
+UNKNOWN_FOR: Final = 7 * 86_400.0
+
+
+def read_marks(database: Database) -> Marks:
+    with database.reading() as connection:
+        return rows.marks(connection)
+
+
+def read_killmail(database: Database, killmail_id: int) -> Record | None:
+    with database.reading() as connection:
+        row = connection.execute(
+            f"SELECT {rows.RECORD} FROM killmail WHERE killmail_id = ?", (killmail_id,)
+        ).fetchone()
+    return None if row is None else rows.record_of(row, database.codec)
+
+
+def read_valued(database: Database, ids: Collection[int]) -> Mapping[int, bool]:
+    found: dict[int, bool] = {}
+    with database.reading() as connection:
+        for id in ids:
+            row = connection.execute(
+                "SELECT valued_seq IS NOT NULL FROM killmail WHERE killmail_id = ?",
+                (id,),
+            ).fetchone()
+            if row is not None:
+                found[id] = bool(row[0])
+    return found
+
+
+def read_unnamed(database: Database, limit: int) -> Sequence[Record]:
+    """
+    The newest first.
+    """
+    with database.reading() as connection:
+        found = connection.execute(
+            f"SELECT {rows.RECORD} FROM killmail WHERE named = 0"
+            " ORDER BY killmail_id DESC LIMIT ?",
+            (limit,),
+        ).fetchall()
+    return [rows.record_of(row, database.codec) for row in found]
+
+
+def read_positions(database: Database) -> Sequence[FeedPosition]:
+    with database.reading() as connection:
+        found = connection.execute("SELECT feed, cursor, since FROM position")
+        return [FeedPosition(*row) for row in found]
+
+
+def read_coverage(
+    database: Database, kind: Kind, owners: Collection[int]
+) -> Mapping[int, Coverage]:
+    found: dict[int, Coverage] = {}
+    with database.reading() as connection:
+        for owner in owners:
+            row = connection.execute(
+                "SELECT since, until, fetched_at FROM coverage"
+                " WHERE kind = ? AND owner = ?",
+                (kind, owner),
+            ).fetchone()
+            if row is not None:
+                found[owner] = Coverage(kind, owner, *row)
+    return found
+
+
+def count_missing(database: Database, wanted: Filter) -> int:
+    missing: set[int] = set()
+    owners = [("character", each) for each in wanted.character_ids]
+    owners += [("system", each) for each in wanted.system_ids]
+    with database.reading() as connection:
+        for owner in owners:
+            missing.update(
+                id
+                for (id,) in connection.execute(
+                    "SELECT killmail_id FROM reject WHERE kind = ? AND owner = ?"
+                    " AND killmail_id IS NOT NULL"
+                    " AND killmail_id NOT IN (SELECT killmail_id FROM killmail)"
+                    " AND killmail_id NOT IN (SELECT killmail_id FROM tombstone)",
+                    owner,
+                )
+            )
+    return len(missing)
+
+
+def read_names(
+    database: Database, ids: Collection[int], now: float
+) -> Mapping[int, str | None]:
+    """
+    :param now: UNIX seconds.
+    """
+    found: dict[int, str | None] = {}
+    with database.reading() as connection:
+        for id in ids:
+            row = connection.execute(
+                "SELECT name FROM name"
+                " WHERE id = ? AND (name IS NOT NULL OR kept_at > ?)",
+                (id, now - UNKNOWN_FOR),
+            ).fetchone()
+            if row is not None:
+                found[id] = row[0]
+    return found

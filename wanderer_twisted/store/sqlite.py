@@ -1,0 +1,248 @@
+"""
+The store on an SQLite file.
+"""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from functools import partial
+from typing import Any, Final
+
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.logger import Logger
+from zope.interface import implementer
+
+from wanderer_twisted.interfaces import IKillmailStore
+from wanderer_twisted.killmail import Body
+from wanderer_twisted.partition import Filter, Snapshot
+from wanderer_twisted.records import (
+    Batch,
+    BatchLimits,
+    Change,
+    Commit,
+    Coverage,
+    FeedPosition,
+    JournalPage,
+    Kind,
+    Marks,
+    NamesFound,
+    Place,
+    Plan,
+    Record,
+)
+from wanderer_twisted.store import histories, journal, pruning, reading, writing
+from wanderer_twisted.store.files import DatabaseFile
+from wanderer_twisted.store.threads import Executor, Threads
+
+_DAY: Final = 86_400.0
+#: Seconds that closing waits for what is being done.
+_CLOSING: Final = 5.0
+#: More reads than streams may be open; a write that waits holds a feed or a listing.
+_READS_WAITING: Final = 20_000
+_WRITES_WAITING: Final = 1_000
+
+
+@implementer(IKillmailStore)
+class SqliteStore:
+    """
+    Killmails in one file, read and written in threads of its own.
+
+    A :class:`~wanderer_twisted.records.Change` should hold about 100 killmails at
+    most: its transaction keeps the writer from announcing what comes live.
+
+    :ivar commits: transactions that were told to the listener.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        path: str,
+        clock: IReactorTime,
+        retention_days: float,
+        writer: Executor,
+        readers: Executor,
+    ) -> None:
+        """
+        :param writer: one job at a time.
+        """
+        self.epoch = ""
+        self.marks = Marks()
+        self.commits = 0
+        self._file = DatabaseFile(path)
+        self._clock = clock
+        self._retention = retention_days * _DAY
+        self._writer = writer
+        self._readers = readers
+        self._listener: Callable[[Commit], None] | None = None
+
+    def open(self) -> None:
+        """
+        Open the file; make it, or bring it up to date, where needed. Blocks, a moment
+        only, and must be called in the process that goes on: not before a fork.
+
+        :raises DatabaseUnusable: it cannot be; the message is one line.
+        """
+        opened = self._file.open(self._writer.size, self._readers.size)
+        self.epoch, self.marks = opened.epoch, opened.marks
+        self._writer.start(opened.writing)
+        self._readers.start(opened.reading)
+
+    def close(self) -> Deferred[None]:
+        """
+        Refuse what has not begun, let the rest end, and close the file.
+
+        :returns: fires within some seconds, whatever the disk does.
+        """
+        return Deferred.fromCoroutine(self._close())
+
+    async def _close(self) -> None:
+        stopped = Deferred.fromCoroutine(self._stop())
+        stopped.addTimeout(_CLOSING, self._clock)
+        try:
+            await stopped
+        except Exception:
+            self._log.failure("The database could not be closed in time")
+
+    async def _stop(self) -> None:
+        readers, writer = self._readers.stop(), self._writer.stop()
+        await readers
+        await writer
+        self._file.release()
+
+    # --- writing
+
+    def listen(self, listener: Callable[[Commit], None]) -> None:
+        self._listener = listener
+
+    def commit(self, change: Change) -> Deferred[Commit]:
+        work = partial(writing.commit, change=change, now=self._clock.seconds())
+        return self._writer.run(work, urgent=change.announce, told=self._tell)
+
+    def rename(self, entries: Sequence[tuple[int, Body]]) -> Deferred[None]:
+        return self._writer.run(partial(writing.rename, entries=entries))
+
+    def keep_names(self, found: NamesFound) -> Deferred[None]:
+        now = self._clock.seconds()
+        return self._writer.run(partial(writing.keep_names, found=found, now=now))
+
+    def prune(self, now: float) -> Deferred[bool]:
+        def told(pruned: pruning.Pruned) -> None:
+            if pruned.commit is not None:
+                self._tell(pruned.commit)
+
+        work = partial(pruning.prune, before=now - self._retention)
+        return self._writer.run(work, told=told).addCallback(lambda it: it.more)
+
+    def _tell(self, commit: Commit) -> None:
+        """
+        The one place that publishes. Runs in the order of commits, since there is one
+        writer and its answers come in order.
+        """
+        self.marks = commit.marks
+        self.commits += 1
+        if self._listener is None:
+            return
+        try:
+            self._listener(commit)
+        except Exception:
+            self._log.failure("The listener failed at {marks}", marks=commit.marks)
+
+    # --- reading
+
+    def read_marks(self) -> Deferred[Marks]:
+        return self._readers.run(reading.read_marks)
+
+    def read_journal(
+        self, wanted: Filter, snapshot: Snapshot | None, after: int
+    ) -> Deferred[JournalPage]:
+        return self._readers.run(
+            partial(journal.read_journal, wanted=wanted, snapshot=snapshot, after=after)
+        )
+
+    def measure_history(
+        self,
+        wanted: Filter,
+        snapshot: Snapshot,
+        with_items: bool,
+        limits: BatchLimits,
+        at: Place,
+    ) -> Deferred[Plan]:
+        ask = histories.Ask(wanted, snapshot, with_items, limits)
+        return Deferred.fromCoroutine(self._measure(ask, at))
+
+    async def _measure(self, ask: histories.Ask, at: Place) -> Plan:
+        cutter = histories.Cutter(ask.limits, at)
+        after: Place | None = Place()
+        while after is not None:  # each slice waits its turn again
+            after = await self._readers.run(
+                partial(histories.measure, ask=ask, cutter=cutter, after=after)
+            )
+        return cutter.plan()
+
+    def read_batch(
+        self,
+        wanted: Filter,
+        snapshot: Snapshot,
+        with_items: bool,
+        limits: BatchLimits,
+        after: Place,
+    ) -> Deferred[Batch]:
+        ask = histories.Ask(wanted, snapshot, with_items, limits)
+        return Deferred.fromCoroutine(self._gather(ask, after))
+
+    async def _gather(self, ask: histories.Ask, after: Place) -> Batch:
+        picker = histories.Picker(ask.limits)
+        found: Batch | Place = after
+        while isinstance(found, Place):
+            found = await self._readers.run(
+                partial(histories.gather, ask=ask, picker=picker, after=found)
+            )
+        return found
+
+    def read_killmail(self, killmail_id: int) -> Deferred[Record | None]:
+        return self._readers.run(
+            partial(reading.read_killmail, killmail_id=killmail_id)
+        )
+
+    def read_valued(
+        self, killmail_ids: Collection[int]
+    ) -> Deferred[Mapping[int, bool]]:
+        return self._readers.run(partial(reading.read_valued, ids=killmail_ids))
+
+    def read_position(self, feed: str) -> Deferred[FeedPosition | None]:
+        return self.read_positions().addCallback(
+            lambda all: next((each for each in all if each.feed == feed), None)
+        )
+
+    def read_positions(self) -> Deferred[Sequence[FeedPosition]]:
+        return self._readers.run(reading.read_positions)
+
+    def read_coverage(
+        self, kind: Kind, owners: Collection[int]
+    ) -> Deferred[Mapping[int, Coverage]]:
+        return self._readers.run(
+            partial(reading.read_coverage, kind=kind, owners=owners)
+        )
+
+    def count_missing(self, wanted: Filter) -> Deferred[int]:
+        return self._readers.run(partial(reading.count_missing, wanted=wanted))
+
+    def read_names(self, ids: Collection[int]) -> Deferred[Mapping[int, str | None]]:
+        now = self._clock.seconds()
+        return self._readers.run(partial(reading.read_names, ids=ids, now=now))
+
+    def read_unnamed(self, limit: int) -> Deferred[Sequence[Record]]:
+        return self._readers.run(partial(reading.read_unnamed, limit=limit))
+
+
+def make_store(reactor: Any, path: str, retention_days: float) -> SqliteStore:
+    """
+    The store as the server uses it; to be opened before anything else.
+    """
+    return SqliteStore(
+        path,
+        reactor,
+        retention_days,
+        writer=Threads(reactor, "store-writer", 1, _WRITES_WAITING),
+        readers=Threads(reactor, "store-readers", 2, _READS_WAITING),
+    )
