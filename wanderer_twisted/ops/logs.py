@@ -1,0 +1,85 @@
+"""
+The log as JSON: one object a line, for ``twistd --logger=``.
+"""
+
+import math
+import sys
+from typing import TextIO
+
+from twisted.logger import (
+    FilteringLogObserver,
+    ILogObserver,
+    LogEvent,
+    LogLevel,
+    LogLevelFilterPredicate,
+    formatEvent,
+)
+from zope.interface import implementer
+
+from wanderer_twisted.encoding import dumps, timestamp
+
+#: What Twisted adds to events of its older way of logging.
+_LEGACY = frozenset(
+    ("format", "isError", "printed", "system", "text", "time", "why", "message")
+)
+
+
+def json_stdout() -> ILogObserver:
+    """
+    The observer for ``twistd --logger=wanderer_twisted.ops.logs.json_stdout``: info and
+    above, to standard output.
+    """
+    level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.info)
+    return FilteringLogObserver(JsonObserver(sys.stdout), [level])
+
+
+@implementer(ILogObserver)
+class JsonObserver:
+    """
+    Writes each event as a line of JSON: ``time``, ``level``, ``system``, ``message``,
+    then the event's own fields where they are plain, and a ``failure`` as text.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def __call__(self, event: LogEvent) -> None:
+        try:
+            line = dumps(_line(event))
+        except Exception as error:  # a log that raises would lose more than this line
+            why = f"an event that cannot be written: {type(error).__name__}"
+            line = dumps({"level": "error", "system": __name__, "message": why})
+        self._out.write(line.decode("ascii") + "\n")
+        self._out.flush()  # a pipe's reader wants it now
+
+
+def _line(event: LogEvent) -> dict[str, object]:
+    seconds = event.get("log_time")
+    level = event.get("log_level")
+    line: dict[str, object] = {
+        "time": timestamp(seconds) if isinstance(seconds, float) else None,
+        "level": getattr(level, "name", "info"),
+        "system": str(event.get("log_system") or event.get("log_namespace", "-")),
+        "message": formatEvent(event),
+    }
+    for key, value in event.items():
+        if not key.startswith("log_") and key not in _LEGACY and _is_plain(value):
+            line.setdefault(key, value)
+    if "log_failure" in event:
+        line["failure"] = _traceback(event["log_failure"])
+    return line
+
+
+def _is_plain(value: object) -> bool:
+    if type(value) is float:
+        return math.isfinite(value)
+    if type(value) is int:
+        return value.bit_length() <= 64
+    return value is None or type(value) in (str, bool)
+
+
+def _traceback(failure: object) -> str:
+    try:
+        return str(failure.getTraceback())  # type: ignore[attr-defined]
+    except Exception as error:  # an exception whose own text fails
+        return f"{type(error).__name__} while formatting the failure"
