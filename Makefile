@@ -1,0 +1,55 @@
+# make run      a server with data of its own: .venv, install, start
+# make test     what the tests need, then all of them
+# make check    test, lint and types
+# make bench    the figures of docs/performance.rst
+#
+# Needs python3 (3.11 or newer) with venv: on Debian, python3-venv.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+PIP    := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: run test lint types check bench clean
+.DEFAULT_GOAL := run
+
+run: $(VENV)/installed
+	@exec $(BIN)/twistd -n --pidfile= wanderer-sse --demo
+
+test: $(VENV)/installed-dev
+	@$(BIN)/python -m twisted.trial tests
+
+lint: $(VENV)/installed-dev
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/lint-imports
+
+types: $(VENV)/installed-dev
+	@$(BIN)/mypy wanderer_twisted tests twisted/plugins/wanderer_sse.py
+
+check: lint types test
+
+bench: $(VENV)/installed-dev
+	@$(BIN)/python -m bench
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache
+	rm -rf .hypothesis .import_linter_cache .coverage* trial.out
+	find . -name __pycache__ -prune -exec rm -rf {} +
+
+$(VENV)/created:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "$(PYTHON) is not Python 3.11 or newer: make PYTHON=python3.x"; exit 1; }
+	@echo "Making $(VENV)"
+	@[ -x $(BIN)/pip ] || $(PYTHON) -m venv --clear $(VENV)
+	@touch $@
+
+$(VENV)/installed: $(VENV)/created setup.py
+	@echo "Installing wanderer-sse into $(VENV)"
+	@$(PIP) install --quiet --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed
+	@echo "Installing what the tests need"
+	@$(PIP) install --quiet --editable '.[dev]'
+	@touch $@

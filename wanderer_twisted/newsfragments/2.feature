@@ -1,0 +1,1 @@
+The server: one EventSource gives up to 90 days of a character's or a system's killmails in batches, oldest first, and then every new one as it is published, each exactly once, across drops, restarts and slow readers. Start it with ``twistd -n wanderer-sse``; ``--demo`` runs it on data of its own, without a network.
