@@ -1,0 +1,307 @@
+"""
+The public site without sockets: fakes behind its seams, and a client that speaks HTTP
+over a string.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import attrs
+from twisted.internet.address import IPv4Address
+from twisted.internet.defer import Deferred
+from twisted.internet.error import ConnectionDone
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import Clock
+from twisted.internet.testing import StringTransport
+from twisted.python.failure import Failure
+
+from tests.support.cases import SyncCase
+from wanderer_twisted.interfaces import IClientTransport, StoreUnavailable
+from wanderer_twisted.killmail import Body
+from wanderer_twisted.partition import Facts
+from wanderer_twisted.records import Record
+from wanderer_twisted.stream.session import Wish
+from wanderer_twisted.web.addresses import Proxies
+from wanderer_twisted.web.admission import Admission
+from wanderer_twisted.web.api import Api
+from wanderer_twisted.web.channel import BoundedChannel
+from wanderer_twisted.web.cors import Cors
+from wanderer_twisted.web.parameters import Rules
+from wanderer_twisted.web.site import PublicSite
+
+CONNECTED = b"id: l.abc123.1\nretry: 3000\nevent: connected\ndata: {}\n\n"
+NOW = 1_795_000_000.0
+
+
+class FakeSession:
+    """
+    A session that a test ends.
+    """
+
+    def __init__(self, transport: IClientTransport) -> None:
+        self.transport = transport
+        self.closings: list[str] = []
+        self.pauses = 0
+        self.closed: Deferred[str] = Deferred(lambda _: self.close("gone"))
+
+    def close(self, why: str) -> None:
+        self.closings.append(why)
+        if len(self.closings) == 1:
+            self.transport.close()
+            if not self.closed.called:
+                self.closed.callback(why)
+
+    def pauseProducing(self) -> None:
+        self.pauses += 1
+
+    def resumeProducing(self) -> None:
+        self.pauses -= 1
+
+    def stopProducing(self) -> None:
+        self.close("gone")
+
+
+class FakeHub:
+    """
+    :ivar waiting: what opening a stream waits for; None for nothing.
+    :ivar error: what it raises instead of opening one.
+    """
+
+    def __init__(self) -> None:
+        self.draining = False
+        self.error: Exception | None = None
+        self.waiting: Deferred[None] | None = None
+        self.wishes: list[Wish] = []
+        self.sessions: list[FakeSession] = []
+
+    async def open(self, wish: Wish, transport: IClientTransport) -> FakeSession:
+        self.wishes.append(wish)
+        if self.waiting is not None:
+            await self.waiting
+        if self.error is not None:
+            raise self.error
+        session = FakeSession(transport)
+        self.sessions.append(session)
+        transport.open(session)
+        transport.write(CONNECTED)
+        return session
+
+
+class FakeStore:
+    """
+    :ivar answer: the Deferred to answer with; None for the killmails at once.
+    """
+
+    def __init__(self) -> None:
+        self.killmails: dict[int, Record] = {}
+        self.broken = False
+        self.answer: Deferred[Record | None] | None = None
+
+    async def read_killmail(self, killmail_id: int) -> Record | None:
+        if self.broken:
+            raise StoreUnavailable
+        if self.answer is not None:
+            return await self.answer
+        return self.killmails.get(killmail_id)
+
+
+def record(killmail_id: int) -> Record:
+    """
+    A killmail with items, in little.
+    """
+    main = b'{"killmail_id":%d,"victim":{"ship_type_id":670' % killmail_id
+    facts = Facts(killmail_id, int(NOW), 30000142, frozenset(), None, 1, 1, None)
+    return Record(facts, Body(main, b'[{"flag":5}]'), (400, 500))
+
+
+@attrs.frozen
+class Response:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+    head: bytes
+    version: str
+
+
+def parse(raw: bytes, head_only: bool = False) -> tuple[Response, bytes]:
+    """
+    Take one response off *raw*; a body without an end is taken as far as it goes.
+    """
+    head, _, rest = raw.partition(b"\r\n\r\n")
+    first, *lines = head.decode("ascii").split("\r\n")
+    version, status, _ = first.split(" ", 2)
+    headers = {}
+    for line in lines:
+        name, value = line.split(": ", 1)
+        assert name not in headers, f"{name} comes twice"
+        headers[name] = value
+    if "Content-Length" in headers and not head_only:
+        size = int(headers["Content-Length"])
+        body, rest = rest[:size], rest[size:]
+    elif headers.get("Transfer-Encoding") == "chunked":
+        chunks, rest = _chunks(rest)
+        body = b"".join(chunks)
+    else:
+        body = b"" if head_only else rest
+        rest = rest if head_only else b""
+    return Response(int(status), headers, body, head, version), rest
+
+
+def _chunks(raw: bytes) -> tuple[list[bytes], bytes]:
+    found = []
+    while raw:
+        size_line, _, raw = raw.partition(b"\r\n")
+        size = int(size_line, 16)
+        assert raw[size : size + 2] == b"\r\n"
+        if size == 0:
+            return found, raw[2:]
+        found.append(raw[:size])
+        raw = raw[size + 2 :]
+    return found, raw
+
+
+def chunks(raw: bytes) -> list[bytes]:
+    """
+    The chunks of a response that goes on.
+    """
+    return _chunks(raw.partition(b"\r\n\r\n")[2])[0]
+
+
+class WireTransport(StringTransport):
+    """
+    One that can be cut off as a real one can: the cut is noticed a turn later, and what
+    is written meanwhile is dropped.
+
+    :ivar aborted: cut off by the server.
+    """
+
+    aborted = False
+
+    def write(self, data: bytes) -> None:
+        if not (self.aborted or self.disconnecting):
+            super().write(data)
+
+    def abortConnection(self) -> None:
+        self.aborted = True
+
+
+class Connection:
+    """
+    One client's connection.
+    """
+
+    def __init__(self, site: PublicSite, peer: str = "203.0.113.7") -> None:
+        address = IPv4Address("TCP", peer, 40000)
+        self.transport = WireTransport(peerAddress=address, lenient=True)
+        channel = site.buildProtocol(address)
+        assert isinstance(channel, BoundedChannel)
+        self.channel = channel
+        self.transport.protocol = channel  # type: ignore[attr-defined]
+        channel.makeConnection(self.transport)
+
+    @property
+    def raw(self) -> bytes:
+        return self.transport.value()
+
+    @property
+    def closed(self) -> bool:
+        return self.transport.disconnecting or self.transport.aborted
+
+    @property
+    def response(self) -> Response:
+        return parse(self.raw)[0]
+
+    def send(self, data: bytes) -> None:
+        self.channel.dataReceived(data)
+
+    def request(
+        self, target: str, *headers: str, method: str = "GET", version: str = "HTTP/1.1"
+    ) -> None:
+        lines = [f"{method} {target} {version}", "Host: killmails.example", *headers]
+        self.send("\r\n".join([*lines, "", ""]).encode("latin-1"))
+
+    def leave(self) -> None:
+        """
+        The client closes, as the reactor tells it: the producer first.
+        """
+        producer = self.transport.producer
+        if producer is not None:
+            producer.stopProducing()
+        self.channel.connectionLost(Failure(ConnectionDone()))
+
+
+class PublicCase(SyncCase):
+    """
+    A test case that makes public sides and stops them.
+    """
+
+    def public(self, **settings: Any) -> "Public":
+        public = Public(**settings)
+        self.addCleanup(public.stop)
+        return public
+
+
+class Public:
+    """
+    The whole public side on a :class:`Clock`.
+    """
+
+    def __init__(
+        self,
+        connections: int = 10,
+        per_address: int = 5,
+        rules: Rules | None = None,
+        origins: tuple[str, ...] = ("*",),
+        trusted: tuple[str, ...] = ("127.0.0.0/8", "::1"),
+        reactor: IReactorTime | None = None,
+        **site: Any,
+    ) -> None:
+        self.clock = Clock()
+        self.clock.advance(NOW)
+        self.hub = FakeHub()
+        self.store = FakeStore()
+        self.admission = Admission(connections, per_address)
+        self.healthy: tuple[bool, dict[str, Any]] = (True, {"status": "ok"})
+        self.api = Api(
+            hub=self.hub,
+            store=self.store,  # type: ignore[arg-type]  # only what the API calls
+            admission=self.admission,
+            rules=rules or Rules(),
+            health=self.health,
+            clock=self.clock,
+        )
+        self.site = PublicSite(
+            self.api.app.resource(),
+            reactor or self.clock,
+            cors=Cors(origins),
+            proxies=Proxies(trusted),
+            **site,
+        )
+
+    def health(self) -> tuple[bool, dict[str, Any]]:
+        return self.healthy
+
+    def stop(self) -> None:
+        """
+        End what is open, which the garbage collector would do at a bad time.
+        """
+        for session in self.hub.sessions:
+            session.close("draining")
+
+    def connect(self, peer: str = "203.0.113.7") -> Connection:
+        return Connection(self.site, peer)
+
+    def ask(
+        self,
+        target: str,
+        *headers: str,
+        method: str = "GET",
+        version: str = "HTTP/1.1",
+        peer: str = "203.0.113.7",
+    ) -> Connection:
+        """
+        One request on a connection of its own.
+        """
+        connection = self.connect(peer)
+        connection.request(target, *headers, method=method, version=version)
+        return connection

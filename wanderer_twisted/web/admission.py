@@ -1,0 +1,90 @@
+"""
+How many streams may be open, in all and from one address.
+"""
+
+from collections import Counter
+from types import TracebackType
+
+from wanderer_twisted.web.addresses import Client
+from wanderer_twisted.web.errors import connection_limit
+
+
+class Place:
+    """
+    The right to one open stream; a context manager, given back once however often it
+    is left.
+    """
+
+    def __init__(self, admission: "Admission", key: str | None) -> None:
+        self._admission: Admission | None = admission
+        self._key = key
+
+    def leave(self) -> None:
+        admission, self._admission = self._admission, None
+        if admission is not None:
+            admission._free(self._key)
+
+    def __enter__(self) -> "Place":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.leave()
+
+
+class Admission:
+    """
+    Counts the open streams and refuses the one too many.
+
+    :ivar open: streams now.
+    :ivar admitted: streams ever.
+    :ivar refused: those that were not, by status.
+    """
+
+    def __init__(self, connections: int, connections_per_address: int) -> None:
+        self.connections = connections
+        self.connections_per_address = connections_per_address
+        self.open = 0
+        self.admitted = 0
+        self.refused: Counter[int] = Counter()
+        self._by_key: dict[str, int] = {}
+
+    @property
+    def addresses(self) -> int:
+        """
+        How many addresses have a stream open.
+        """
+        return len(self._by_key)
+
+    def enter(self, client: Client) -> Place:
+        """
+        Take a place.
+
+        :raises Refusal: there is none left.
+        """
+        if self.open >= self.connections:
+            self.refused[503] += 1
+            message = f"All {self.connections} streams of this server are taken"
+            raise connection_limit(503, message)
+        if client.key is not None:
+            here = self._by_key.get(client.key, 0)
+            if here >= self.connections_per_address:
+                self.refused[429] += 1
+                most = self.connections_per_address
+                message = f"Your address has {most} streams open, the most it may"
+                raise connection_limit(429, message)
+            self._by_key[client.key] = here + 1
+        self.open += 1
+        self.admitted += 1
+        return Place(self, client.key)
+
+    def _free(self, key: str | None) -> None:
+        self.open -= 1
+        if key is not None:
+            self._by_key[key] -= 1
+            if not self._by_key[key]:
+                del self._by_key[key]

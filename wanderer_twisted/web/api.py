@@ -1,0 +1,241 @@
+"""
+The public routes (design.md §2.1).
+
+A stream's handler lives as long as its stream: it ends when the session says so, or is
+cancelled when the client leaves, and gives back its place either way.
+"""
+
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, Protocol, cast
+
+from klein import Klein
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.python.failure import Failure
+from twisted.web.iweb import IRequest
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
+
+from wanderer_twisted.encoding import dumps, timestamp
+from wanderer_twisted.interfaces import (
+    IClientTransport,
+    IKillmailStore,
+    StoreUnavailable,
+)
+from wanderer_twisted.killmail import MAX_KILLMAIL_ID
+from wanderer_twisted.stream.events import refusal
+from wanderer_twisted.stream.session import Wish
+from wanderer_twisted.web.admission import Admission
+from wanderer_twisted.web.errors import (
+    ApiError,
+    Refusal,
+    bad_request,
+    draining,
+    invalid,
+    method_not_allowed,
+    not_found,
+    unavailable,
+)
+from wanderer_twisted.web.parameters import Rules
+from wanderer_twisted.web.site import PublicRequest
+from wanderer_twisted.web.transport import SSETransport, set_stream_headers
+
+Health = Callable[[], tuple[bool, Mapping[str, Any]]]
+
+_STREAM = "/api/v1/kills/stream"
+_ENHANCED = "/api/v1/kills/stream/enhanced"
+_KILLMAIL = "/api/v1/killmail/<text>"
+_METHODS = b"GET, HEAD, OPTIONS"
+_DIGITS = re.compile(r"[0-9]{1,19}")
+
+
+class StreamSession(Protocol):
+    """
+    An open stream, as the hub gives it.
+    """
+
+    closed: Deferred[str]
+
+    def close(self, why: str) -> None: ...
+
+
+class StreamHub(Protocol):
+    """
+    What opens streams.
+    """
+
+    draining: bool
+
+    async def open(self, wish: Wish, transport: IClientTransport) -> StreamSession: ...
+
+
+class Api:
+    """
+    :param health: whether this server is ready, and what it says of itself.
+    """
+
+    app = Klein()
+    app.url_map.merge_slashes = False  # no redirects: not every client follows one
+
+    def __init__(
+        self,
+        hub: StreamHub,
+        store: IKillmailStore,
+        admission: Admission,
+        rules: Rules,
+        health: Health,
+        clock: IReactorTime,
+    ) -> None:
+        self._hub = hub
+        self._store = store
+        self._admission = admission
+        self._rules = rules
+        self._health = health
+        self._clock = clock
+
+    # --- streams --------------------------------------------------------------
+
+    @app.route(_STREAM, methods=["HEAD"])  # before GET, which would take it too
+    @app.route(_ENHANCED, methods=["HEAD"])
+    def stream_head(self, request: PublicRequest) -> None:
+        self._wish(request)
+        set_stream_headers(request.responseHeaders)
+
+    @app.route(_STREAM, methods=["GET"])
+    @app.route(_ENHANCED, methods=["GET"])
+    async def stream(self, request: PublicRequest) -> bytes | None:
+        """
+        Stream until the end, of which there is nothing to return.
+        """
+        wish = self._wish(request)
+        try:
+            if self._hub.draining:
+                raise draining()
+            with self._admission.enter(request.asker):
+                await self._serve(wish, request)
+        except Refusal as refused:
+            if not _accepts_events(request):
+                raise
+            return self._refuse_softly(request, refused)
+        return None
+
+    def _wish(self, request: PublicRequest) -> Wish:
+        header = request.getHeader(b"Last-Event-ID")
+        return self._rules.read(request.query, header)
+
+    async def _serve(self, wish: Wish, request: PublicRequest) -> None:
+        transport = SSETransport(request)
+        try:
+            session = await self._hub.open(wish, transport)
+        except StoreUnavailable:
+            raise unavailable() from None
+        why = "gone"
+        try:
+            why = await session.closed
+        except CancelledError:  # the client left
+            pass
+        finally:
+            session.close("gone")
+        if why == "gone":
+            request.left = True
+        elif why == "stuck":  # what waits for it must not linger
+            transport.abort()
+
+    def _refuse_softly(self, request: PublicRequest, refused: Refusal) -> bytes:
+        set_stream_headers(request.responseHeaders)
+        request.answer_last()
+        retry_ms = round((refused.retry_after or 1.0) * 1000)
+        now = self._clock.seconds()
+        return refusal(refused.type, refused.message, retry_ms, now)
+
+    # --- the rest -------------------------------------------------------------
+
+    @app.route(_KILLMAIL, methods=["GET"])
+    async def killmail(self, request: PublicRequest, text: str) -> bytes:
+        """
+        One killmail, with its items.
+        """
+        killmail_id = _killmail_id(text)
+        try:
+            record = await self._store.read_killmail(killmail_id)
+        except StoreUnavailable:
+            raise unavailable() from None
+        if record is None:
+            raise not_found(f"There is no killmail {killmail_id} here")
+        now = timestamp(self._clock.seconds()).encode()
+        data = record.body.json(with_items=True)
+        return _json(request, 200, b'{"data":%b,"timestamp":"%b"}' % (data, now))
+
+    @app.route("/ping", methods=["GET"])
+    def ping(self, request: PublicRequest) -> bytes:
+        return _plain(request, 200, b"text/plain; charset=utf-8", b"pong")
+
+    @app.route("/health", methods=["GET"])
+    def health(self, request: PublicRequest) -> bytes:
+        """
+        Whether this server is ready, with the reasons where it is not.
+        """
+        ready, document = self._health()
+        return _json(request, 200 if ready else 503, dumps(document))
+
+    @app.route(_STREAM, methods=["OPTIONS"])
+    @app.route(_ENHANCED, methods=["OPTIONS"])
+    @app.route(_KILLMAIL, methods=["OPTIONS"])
+    @app.route("/ping", methods=["OPTIONS"])
+    @app.route("/health", methods=["OPTIONS"])
+    def options(self, request: PublicRequest, text: str = "") -> None:
+        request.site.cors.answer_preflight(request.responseHeaders, _METHODS)
+        request.setResponseCode(204)
+
+    # --- errors ---------------------------------------------------------------
+
+    @app.handle_errors(Exception)
+    def on_error(self, request: IRequest, failure: Failure) -> bytes | None:
+        known = _as_api_error(failure.value)
+        if known is not None:
+            return cast(PublicRequest, request).prepare_error(known)
+        return cast(PublicRequest, request).prepare_failure(failure)
+
+
+def _as_api_error(error: object) -> ApiError | None:
+    """
+    :returns: None for what is unexpected.
+    """
+    if isinstance(error, ApiError):
+        return error
+    if isinstance(error, MethodNotAllowed):
+        return method_not_allowed(", ".join(sorted(error.valid_methods or ())))
+    if isinstance(error, NotFound):
+        return not_found()
+    if isinstance(error, HTTPException):
+        return bad_request("The request's path is not proper")
+    return None
+
+
+def _accepts_events(request: PublicRequest) -> bool:
+    """
+    Whether it is an EventSource that asks: it names the type; ``*/*`` does not.
+    """
+    accepted = b",".join(request.requestHeaders.getRawHeaders(b"Accept", []))
+    return any(
+        each.partition(b";")[0].strip().lower() == b"text/event-stream"
+        for each in accepted.split(b",")
+    )
+
+
+def _killmail_id(text: str) -> int:
+    if _DIGITS.fullmatch(text) and 1 <= int(text) <= MAX_KILLMAIL_ID:
+        return int(text)
+    raise invalid(f"Invalid killmail_id: '{text[:60]}' is not a valid integer")
+
+
+def _json(request: PublicRequest, status: int, body: bytes) -> bytes:
+    return _plain(request, status, b"application/json", body)
+
+
+def _plain(request: PublicRequest, status: int, type: bytes, body: bytes) -> bytes:
+    request.setResponseCode(status)
+    request.setHeader(b"Content-Type", type)
+    request.setHeader(b"Cache-Control", b"no-store")
+    request.setHeader(b"Content-Length", b"%d" % len(body))
+    return body

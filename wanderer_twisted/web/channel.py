@@ -1,0 +1,200 @@
+"""
+HTTP/1.1 connections with bounds: on a request's head, its body, and the time that
+sending both may take.
+
+Twisted's own channel closes without a word where a head is too large, and waits for one
+for as long as a byte drips in now and then.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from twisted.internet import tcp
+from twisted.internet.interfaces import IDelayedCall
+from twisted.python.failure import Failure
+from twisted.web.http import HTTPChannel, Request
+
+from wanderer_twisted.web.errors import (
+    ApiError,
+    bad_request,
+    body_too_large,
+    head_too_large,
+)
+
+if TYPE_CHECKING:
+    from wanderer_twisted.web.site import PublicSite
+
+MAX_HEAD_BYTES = 16 * 1024
+MAX_HEAD_LINES = 500
+MAX_BODY_BYTES = 64 * 1024
+
+#: A client that sends more than this behind its last request is dropped.
+MAX_BEHIND_LAST = 64 * 1024
+
+#: Seconds during which a refused client's bytes are still taken in: closing on them
+#: would reset the connection, and the refusal with it.
+_LINGER_SECONDS = 2.0
+
+#: Seconds that a client has to take what is left of its last response.
+_LAST_BYTES_SECONDS = 60.0
+
+
+class BoundedChannel(HTTPChannel):
+    """
+    One connection. A request must be complete by an absolute deadline. There is no
+    pipelining: the connection ends behind a request that has another at its heels,
+    and behind a stream, so nothing is ever kept for later.
+    """
+
+    MAX_LENGTH = MAX_HEAD_BYTES  # of one line
+    totalHeadersSize = MAX_HEAD_BYTES + 1  # ours, below, is met first
+    maxHeaders = MAX_HEAD_LINES + 1
+
+    site: "PublicSite"
+    transport: Any
+
+    _deadline: IDelayedCall | None = None
+    _lingering: IDelayedCall | None = None
+    _head_bytes = 0
+    _head_lines = 0
+    _refused = False
+    _deaf = False
+    _ignored = 0
+
+    def connectionMade(self) -> None:
+        super().connectionMade()
+        self.site.channels += 1
+        self._start_deadline()
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        self.site.channels -= 1
+        self._stop_deadline()
+        if self._lingering is not None and self._lingering.active():
+            self._lingering.cancel()
+        super().connectionLost(reason)
+
+    def dataReceived(self, data: bytes) -> None:
+        if self._refused:
+            return
+        if self._deaf:
+            self._ignored += len(data)
+            if self._ignored > MAX_BEHIND_LAST:
+                self.transport.abortConnection()
+            return
+        if self._deadline is None and not self.requests:
+            self._start_deadline()
+        super().dataReceived(data)
+
+    # --- the head -------------------------------------------------------------
+
+    def lineReceived(self, line: bytes) -> None:
+        if self._refused:
+            return
+        self._head_bytes += len(line) + len(self.delimiter)
+        self._head_lines += 1
+        if self._head_bytes > MAX_HEAD_BYTES:
+            self._refuse_head()
+        elif self._head_lines > MAX_HEAD_LINES + 1:  # and the request line
+            message = f"The request's head has over {MAX_HEAD_LINES} header lines"
+            self.refuse(head_too_large(message))
+        else:
+            super().lineReceived(line)
+
+    def lineLengthExceeded(self, line: bytes) -> None:
+        self._refuse_head()
+
+    def _refuse_head(self) -> None:
+        message = f"The request's head is over {MAX_HEAD_BYTES} bytes"
+        self.refuse(head_too_large(message))
+
+    def allHeadersReceived(self) -> None:
+        self._head_bytes = self._head_lines = 0
+        if self._refused:
+            return
+        if self.length is not None and self.length > MAX_BODY_BYTES:
+            self.refuse(body_too_large(MAX_BODY_BYTES))
+            return
+        super().allHeadersReceived()
+
+    def checkPersistence(self, request: Request, version: bytes) -> bool:
+        """
+        End the connection behind a request that another follows at once: a queue of
+        them would hold the reactor for as long as all of them take.
+        """
+        persistent = super().checkPersistence(request, version)
+        if persistent and self.length == 0 and self._buffer:
+            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+            return False
+        return persistent
+
+    # --- the body -------------------------------------------------------------
+
+    def rawDataReceived(self, data: bytes) -> None:
+        if not self._refused:
+            super().rawDataReceived(data)
+
+    def allContentReceived(self) -> None:
+        if self._refused:
+            return
+        self._stop_deadline()
+        if not self.persistent:
+            self._go_deaf()
+        super().allContentReceived()
+
+    # --- the end --------------------------------------------------------------
+
+    def answer_last(self) -> None:
+        """
+        Take no request after the present one. What still comes is read, to notice the
+        client's leaving, and not kept.
+        """
+        self.persistent = False
+        self._go_deaf()
+
+    def requestDone(self, request: Request) -> None:
+        super().requestDone(request)
+        if not self.persistent:
+            self._lingering = self.callLater(
+                _LAST_BYTES_SECONDS, self.transport.abortConnection
+            )
+
+    def _go_deaf(self) -> None:
+        self._deaf = True
+        self._dataBuffer: list[bytes] = []
+        self.clearLineBuffer()
+
+    def refuse(self, error: ApiError) -> None:
+        """
+        Answer a request that will not be read to its end, and close.
+        """
+        if self._refused:
+            return
+        self._refused = True
+        self.clearLineBuffer()
+        self._stop_deadline()
+        self.setTimeout(None)
+        self.transport.write(self.site.refusal(error, self.getPeer()))
+        if isinstance(self.transport, tcp.Connection) and not self.transport.TLS:
+            self.transport.unregisterProducer()
+            self.transport.loseWriteConnection()
+            self._lingering = self.callLater(
+                _LINGER_SECONDS, self.transport.abortConnection
+            )
+        else:
+            self.loseConnection()
+
+    def _respondToBadRequestAndDisconnect(self) -> None:
+        self.refuse(bad_request("The request is not proper HTTP/1.1"))
+
+    def _start_deadline(self) -> None:
+        self._deadline = self.callLater(self.site.request_seconds, self._too_late)
+
+    def _stop_deadline(self) -> None:
+        deadline, self._deadline = self._deadline, None
+        if deadline is not None and deadline.active():
+            deadline.cancel()
+
+    def _too_late(self) -> None:
+        self.site.late += 1
+        self._refused = True  # whatever still comes
+        self.setTimeout(None)
+        self.timeoutConnection()

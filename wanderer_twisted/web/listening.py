@@ -1,0 +1,126 @@
+"""
+Listening: a port that cannot be had stops the start, and one that is stormed pauses.
+"""
+
+from twisted.application.service import Service
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IListeningPort,
+    IProtocolFactory,
+    IReactorTime,
+    IStreamServerEndpoint,
+)
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+
+class AcceptRate:
+    """
+    Over so many connections in a second nobody is refused: all ports pause for the
+    rest of it, and who comes meanwhile waits in the kernel's queue.
+
+    :ivar pauses: how often that happened.
+    """
+
+    def __init__(self, clock: IReactorTime, per_second: int) -> None:
+        self.pauses = 0
+        self._clock = clock
+        self._per_second = per_second
+        self._since = clock.seconds()
+        self._count = 0
+        self._resume: IDelayedCall | None = None
+        self._ports: list[IListeningPort] = []
+
+    def accepted(self) -> None:
+        now = self._clock.seconds()
+        if not 0 <= now - self._since < 1:  # a clock may step back
+            self._since, self._count = now, 0
+        self._count += 1
+        if self._count >= self._per_second and self._resume is None:
+            self.pauses += 1
+            self._resume = self._clock.callLater(self._since + 1 - now, self._go_on)
+            for port in self._ports:
+                _set_reading(port, False)
+
+    def watch(self, port: IListeningPort) -> None:
+        self._ports.append(port)
+
+    def forget(self, port: IListeningPort) -> None:
+        self._ports.remove(port)
+        if not self._ports and self._resume is not None:
+            self._resume.cancel()
+            self._resume = None
+
+    def _go_on(self) -> None:
+        self._resume = None
+        self._since, self._count = self._clock.seconds(), 0
+        for port in self._ports:
+            _set_reading(port, True)
+
+
+def _set_reading(port: IListeningPort, on: bool) -> None:
+    if isinstance(port, FileDescriptor):  # so is every real one
+        if on:
+            port.startReading()
+        else:
+            port.stopReading()
+
+
+class Listener(Service):
+    """
+    Listens on one endpoint while it runs.
+
+    :ivar port: the port, once there is one.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        endpoint: IStreamServerEndpoint,
+        factory: IProtocolFactory,
+        rate: AcceptRate,
+    ) -> None:
+        self.port: IListeningPort | None = None
+        self._endpoint = endpoint
+        self._factory = factory
+        self._rate = rate
+        self._listening: Deferred[None] | None = None
+
+    def privilegedStartService(self) -> None:
+        """
+        Bind, while we may still be root.
+
+        :raises CannotListenError: the port cannot be had. Raised from here it stops
+            twistd with status 1; told by the Deferred alone it would leave a process
+            that runs and hears nothing.
+        """
+        super().privilegedStartService()
+        failures: list[Failure] = []
+        listening = self._endpoint.listen(self._factory)
+        self._listening = listening.addCallbacks(self._bound, failures.append)
+        if failures:
+            failures[0].raiseException()
+
+    def startService(self) -> None:
+        super().startService()
+        if self._listening is None:
+            self.privilegedStartService()
+
+    def _bound(self, port: IListeningPort) -> None:
+        self.port = port
+        self._rate.watch(port)
+        self._log.info("Listening on {address}", address=port.getHost())
+
+    def stopService(self) -> Deferred[None] | None:
+        super().stopService()
+        listening, self._listening = self._listening, None
+        port, self.port = self.port, None
+        if port is None:
+            if listening is not None:
+                listening.cancel()
+            return None
+        self._rate.forget(port)
+        return port.stopListening()

@@ -1,0 +1,288 @@
+"""
+The public site: requests that are logged however they end, and answer every mishap
+with the one envelope.
+"""
+
+from collections import Counter
+from collections.abc import Callable
+from io import BytesIO
+from typing import IO
+from urllib.parse import unquote_to_bytes
+
+from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+from twisted.web.http import datetimeToString
+from twisted.web.iweb import INonQueuedRequestFactory
+from twisted.web.resource import IResource
+from twisted.web.server import Request, Site
+from zope.interface import provider
+
+from wanderer_twisted import SERVER_NAME
+from wanderer_twisted.web.addresses import Client, Proxies
+from wanderer_twisted.web.channel import MAX_BODY_BYTES, BoundedChannel
+from wanderer_twisted.web.cors import Cors
+from wanderer_twisted.web.errors import ApiError, bad_request, body_too_large, internal
+
+_SERVER = SERVER_NAME.encode()
+_LONGEST_LOGGED = 200
+
+#: Asked for every few seconds by machines; nobody wants to read that.
+_HEALTH_CHECKS = frozenset([b"/ping", b"/health"])
+
+
+@provider(INonQueuedRequestFactory)
+class PublicRequest(Request):
+    """
+    One request.
+
+    :ivar asker: who asks, seen through the trusted proxies.
+    :ivar left: the client did not wait for the end.
+    """
+
+    defaultContentType = None
+
+    channel: BoundedChannel | None  # type: ignore[assignment]  # None when gone
+    site: "PublicSite"
+
+    left = False
+    _body_bytes = 0
+    _began: float | None = None
+
+    @property
+    def current_channel(self) -> BoundedChannel | None:
+        """
+        The connection, while there is one: twisted.web sets its attribute to None
+        after a disconnect and deletes it after the end of the response.
+        """
+        return getattr(self, "channel", None)
+
+    @property
+    def query(self) -> bytes:
+        """
+        The raw query; ``args`` has it split and decoded by laxer rules than ours.
+        """
+        return self.uri.partition(b"?")[2]
+
+    def answer_last(self) -> None:
+        """
+        Close the connection behind this response.
+        """
+        if self.current_channel is not None:
+            self.setHeader(b"Connection", b"close")
+            self.current_channel.answer_last()
+
+    def handleContentChunk(self, data: bytes) -> None:
+        """
+        Take in a part of the body, which may come in chunks without a length told.
+        """
+        self._body_bytes += len(data)
+        if self._body_bytes <= MAX_BODY_BYTES:
+            super().handleContentChunk(data)
+        elif self.channel is not None:
+            self.channel.refuse(body_too_large(MAX_BODY_BYTES))
+
+    def process(self) -> None:
+        self.site = self.channel.site  # type: ignore[union-attr]
+        self._began = self.site.reactor.seconds()
+        forwarded = self.requestHeaders.getRawHeaders(b"X-Forwarded-For", [])
+        peer = getattr(self.getClientAddress(), "host", None)
+        self.asker: Client = self.site.proxies.client(peer, forwarded)
+        if self._has_proper_target():
+            super().process()
+        else:
+            self.setHeader(b"Date", datetimeToString())
+            self._set_common_headers()
+            self.answer_error(bad_request("The request's path is not valid UTF-8"))
+
+    def _has_proper_target(self) -> bool:
+        try:
+            unquote_to_bytes(self.path).decode("utf-8")
+        except UnicodeDecodeError:
+            return False
+        return self.path.startswith(b"/")
+
+    def getRequestHostname(self) -> bytes:
+        """
+        Not the client's: routing needs none, and stumbles over one that is no name.
+        """
+        return b"localhost"
+
+    def render(self, resource: IResource) -> None:
+        self._set_common_headers()
+        super().render(resource)
+
+    def _set_common_headers(self) -> None:
+        self.setHeader(b"Server", _SERVER)
+        for name, value in self.site.cors.headers(self.getHeader(b"Origin")):
+            self.setHeader(name, value)
+
+    def prepare_error(self, error: ApiError) -> bytes:
+        """
+        Set the status and the headers of an answer that is not what was asked for.
+
+        :returns: its body.
+        """
+        body = error.body()
+        self.setResponseCode(error.status, error.reason)
+        for name, value in error.headers():
+            self.setHeader(name, value)
+        self.setHeader(b"Content-Length", b"%d" % len(body))
+        return body
+
+    def answer_error(self, error: ApiError) -> None:
+        self.write(self.prepare_error(error))
+        self.finish()
+
+    def prepare_failure(self, reason: Failure) -> bytes | None:
+        """
+        Something unexpected: log it and tell nothing of it.
+
+        :returns: the body of the answer; None behind the first byte, where there is
+            only the connection left to end.
+        """
+        self._log.failure("{path} failed", reason, path=_readable(self.path))
+        channel = self.current_channel
+        if channel is not None and not self.startedWriting:
+            return self.prepare_error(internal())
+        if channel is not None:
+            channel.transport.abortConnection()
+        return None
+
+    def processingFailed(self, reason: Failure) -> Failure:
+        body = self.prepare_failure(reason)
+        if body is not None:
+            self.write(body)
+            self.finish()
+        return reason
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The client left before the end: how nearly every stream ends. Twisted logs
+        nothing then.
+        """
+        super().connectionLost(reason)
+        if self._began is not None:
+            self.left = True
+            self.site.log(self)
+
+
+class PublicSite(Site):
+    """
+    :param resource: what answers.
+    :param reactor: for time alone.
+    :param accepted: called for each connection that is accepted.
+    :param most_channels: connections beyond this are reset; None for no bound.
+    :param request_seconds: within which a request must be complete.
+    :ivar channels: connections now.
+    :ivar late: connections closed because a request was not complete in time.
+    :ivar turned_away: connections that were reset.
+    :ivar responses: how many responses there were, by status.
+    :ivar left: how many clients left before the end of theirs.
+    """
+
+    protocol = BoundedChannel  # type: ignore[assignment]  # without the HTTP/2 switch
+    requestFactory = PublicRequest
+    _log = Logger()
+
+    def __init__(
+        self,
+        resource: IResource,
+        reactor: IReactorTime,
+        cors: Cors,
+        proxies: Proxies,
+        accepted: Callable[[], None] = lambda: None,
+        most_channels: int | None = None,
+        request_seconds: float = 15.0,
+    ) -> None:
+        super().__init__(resource, reactor=reactor, parsePOSTFormSubmission=False)
+        self.cors = cors
+        self.proxies = proxies
+        self.request_seconds = request_seconds
+        self.channels = 0
+        self.late = 0
+        self.turned_away = 0
+        self.left = 0
+        self.responses: Counter[int] = Counter()
+        self._accepted = accepted
+        self._most_channels = most_channels
+
+    def startFactory(self) -> None:
+        """
+        Nothing: no log file of twisted.web's, and no timer for its time stamps.
+        """
+
+    def stopFactory(self) -> None:
+        """
+        Nothing, likewise.
+        """
+
+    def buildProtocol(  # type: ignore[override]
+        self, addr: IAddress | None
+    ) -> BoundedChannel | None:
+        self._accepted()
+        if self._most_channels is not None and self.channels >= self._most_channels:
+            self.turned_away += 1
+            return None
+        return super().buildProtocol(addr)
+
+    def acceptableProtocols(self) -> list[bytes]:
+        """
+        HTTP/1.1 alone; a proxy may speak HTTP/2 for us (style of one path).
+        """
+        return [b"http/1.1"]
+
+    def getContentFile(self, length: int | None) -> IO[bytes]:
+        """
+        Where a body goes: memory, for it is bounded.
+        """
+        return BytesIO()
+
+    def refusal(self, error: ApiError, peer: IAddress) -> bytes:
+        """
+        A whole response for a request that was not read to its end, and its log line.
+        """
+        self.responses[error.status] += 1
+        self._log.info(
+            "{address} sent what is refused: {status} {message}",
+            address=getattr(peer, "host", "unix"),
+            status=error.status,
+            message=error.message,
+        )
+        body = error.body()
+        lines = [
+            b"HTTP/1.1 %d %b" % (error.status, error.reason),
+            b"Server: " + _SERVER,
+            b"Date: " + datetimeToString(),
+        ]
+        headers = [*self.cors.headers(None), *error.headers()]
+        lines.extend(b"%b: %b" % header for header in headers)
+        lines.append(b"Content-Length: %d" % len(body))
+        lines.append(b"Connection: close")
+        return b"%b\r\n\r\n%b" % (b"\r\n".join(lines), body)
+
+    def log(self, request: PublicRequest) -> None:  # type: ignore[override]
+        """
+        One line for each request, without its query, which may hold secrets.
+        """
+        self.responses[request.code] += 1
+        self.left += request.left
+        log = self._log.debug if request.path in _HEALTH_CHECKS else self._log.info
+        began = request._began if request._began is not None else 0.0
+        agent = request.getHeader(b"User-Agent") or b""
+        log(
+            '{address} "{method} {path}" {status}{mark} {bytes} bytes in {seconds} s',
+            address=request.asker.address,
+            method=_readable(request.method),
+            path=_readable(request.path),
+            status=request.code,
+            mark="!" if request.left else "",
+            left=request.left,
+            bytes=request.sentLength,
+            seconds=round(self.reactor.seconds() - began, 3),
+            agent=_readable(agent),
+        )
+
+
+def _readable(raw: bytes) -> str:
+    return raw[:_LONGEST_LOGGED].decode("ascii", "backslashreplace")
