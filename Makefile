@@ -35,6 +35,7 @@ bench: $(VENV)/installed-dev
 clean:
 	rm -rf $(VENV) build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache
 	rm -rf .hypothesis .import_linter_cache .coverage* trial.out
+	rm -f twisted/plugins/dropin.cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 $(VENV)/created:

@@ -2,8 +2,6 @@
 What can be set, with its defaults. etc/wanderer.yaml explains every key.
 """
 
-import ipaddress
-from pathlib import Path
 from typing import Annotated, ClassVar
 
 import msgspec
@@ -19,8 +17,6 @@ from wanderer_twisted.config.formats import (
     QueueId,
     Url,
 )
-
-IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -111,7 +107,7 @@ class Stream(Section, frozen=True):
     """
 
     heartbeat_seconds: Annotated[float, Meta(ge=2, le=60)] = 30.0
-    retry_ms: Annotated[int, Meta(ge=100, le=600_000)] = 3000
+    retry_ms: Annotated[int, Meta(ge=1000, le=600_000)] = 3000
 
 
 class Limits(Section, frozen=True):
@@ -176,9 +172,5 @@ class Settings(Section, frozen=True):
     features: Features = Features()
 
     @property
-    def database_path(self) -> Path:
-        return Path(self.database.removeprefix("sqlite:"))
-
-    @property
-    def proxy_networks(self) -> tuple[IPNetwork, ...]:
-        return tuple(ipaddress.ip_network(each) for each in self.trusted_proxies)
+    def database_path(self) -> str:
+        return self.database.removeprefix("sqlite:")
