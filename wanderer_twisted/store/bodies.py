@@ -8,6 +8,8 @@ from typing import Final
 
 import zstandard
 
+from wanderer_twisted.interfaces import StoreUnavailable
+
 #: Above 3 it takes several times as long and saves a few per cent.
 _LEVEL: Final = 3
 
@@ -43,11 +45,16 @@ class Codec:
     def decompress(self, data: bytes) -> bytes:
         """
         The opposite of :meth:`compress`.
+
+        :raises StoreUnavailable: it is damaged.
         """
         if not data:
             return b""
-        dictionary = zstandard.get_frame_parameters(data).dict_id
-        return self._decompressors[dictionary].decompress(data)
+        try:
+            dictionary = zstandard.get_frame_parameters(data).dict_id
+            return self._decompressors[dictionary].decompress(data)
+        except (zstandard.ZstdError, KeyError) as error:
+            raise StoreUnavailable(f"a stored body is damaged: {error}") from error
 
 
 def dictionary_id(dictionary: bytes) -> int:

@@ -42,17 +42,10 @@ class Scan:
     :ivar ended: there is nothing behind.
     """
 
-    def __init__(
-        self,
-        connection: sqlite3.Connection,
-        ask: Ask,
-        after: Place,
-        rows: int = SLICE,
-    ) -> None:
+    def __init__(self, connection: sqlite3.Connection, ask: Ask, after: Place) -> None:
         self._connection = connection
         self._ask = ask
         self._after = max(after, Place(ask.snapshot.cutoff, 0))
-        self._rows = rows
         self.upto = after
         self.ended = False
 
@@ -63,7 +56,7 @@ class Scan:
             kill_time, killmail_id, added_seq, valued_seq, value, *sizes = row
             if (kill_time, killmail_id) == last:
                 continue  # somebody else's row of the same killmail
-            if count >= self._rows and last is not None:
+            if count >= SLICE and last is not None:
                 self.upto = Place(*last)
                 return
             last = (kill_time, killmail_id)
@@ -138,12 +131,14 @@ class Picker:
     Picks the killmails of one batch.
 
     :ivar places: of those that belong to it.
+    :ivar last: the place of the last one, or where the batch begins.
     """
 
-    def __init__(self, limits: BatchLimits) -> None:
+    def __init__(self, limits: BatchLimits, after: Place) -> None:
         self._limits = limits
         self._size = 0
         self.places: list[Place] = []
+        self.last = after
 
     @property
     def full(self) -> bool:
@@ -157,6 +152,7 @@ class Picker:
             return False
         self._size += size
         self.places.append(place)
+        self.last = place
         return True
 
 
@@ -192,7 +188,7 @@ def gather(database: Database, ask: Ask, picker: Picker, after: Place) -> Batch 
             for place in picker.places
             if (body := _body(database, connection, ask, place)) is not None
         ]
-    return Batch(bodies, last=picker.places[-1] if picker.places else after)
+    return Batch(bodies, picker.last)
 
 
 def _body(

@@ -2,7 +2,8 @@
 Retention: what is too old goes, a slice at a time; what was announced is remembered.
 """
 
-from typing import Final
+import sqlite3
+from typing import Any, Final
 
 import attrs
 
@@ -10,8 +11,11 @@ from wanderer_twisted.records import Commit
 from wanderer_twisted.store.database import Database
 from wanderer_twisted.store.rows import marks, unpacked
 
-#: Rows removed at a time: few enough for the writer to be free again within 50 ms.
-SLICE: Final = 200
+#: What is removed at a time: little enough for the writer to be free within 50 ms.
+KILLMAILS: Final = 200
+CHARACTERS: Final = 1_500
+#: Of the holes and of the rejects.
+_OTHERS: Final = 200
 
 
 @attrs.frozen
@@ -33,17 +37,12 @@ def prune(database: Database, before: float) -> Pruned:
     :param before: UNIX seconds.
     """
     with database.writing() as connection:
-        rows = connection.execute(
-            "SELECT killmail_id, live_seq, kill_time, system_id, characters"
-            " FROM killmail WHERE kill_time < ? AND taken_at < ?"
-            " ORDER BY kill_time LIMIT ?",
-            (before, before, SLICE),
-        ).fetchall()
+        rows, more = _oldest(connection, before)
         for table in ("hole", "reject"):
             connection.execute(
                 f"DELETE FROM {table} WHERE rowid IN"
                 f" (SELECT rowid FROM {table} WHERE taken_at < ? LIMIT ?)",
-                (before, SLICE),
+                (before, _OTHERS),
             )
         if not rows:
             return Pruned(None, more=False)
@@ -75,4 +74,24 @@ def prune(database: Database, before: float) -> Pruned:
             "UPDATE meta SET floor_seq = ?, floor_time = ?",
             (new.floor_seq, new.floor_time),
         )
-        return Pruned(Commit(new), more=len(rows) == SLICE)
+        return Pruned(Commit(new), more)
+
+
+def _oldest(
+    connection: sqlite3.Connection, before: float
+) -> tuple[list[tuple[Any, ...]], bool]:
+    """
+    :returns: one slice, and whether there is more.
+    """
+    rows: list[tuple[Any, ...]] = []
+    characters = 0
+    for row in connection.execute(
+        "SELECT killmail_id, live_seq, kill_time, system_id, characters"
+        " FROM killmail WHERE kill_time < ? AND taken_at < ? ORDER BY kill_time",
+        (before, before),
+    ):
+        if len(rows) == KILLMAILS or characters >= CHARACTERS:
+            return rows, True
+        rows.append(row)
+        characters += len(unpacked(row[-1]))
+    return rows, False

@@ -9,9 +9,10 @@ from typing import Any, Final
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
+from twisted.python.failure import Failure
 from zope.interface import implementer
 
-from wanderer_twisted.interfaces import IKillmailStore
+from wanderer_twisted.interfaces import IKillmailStore, StoreUnavailable
 from wanderer_twisted.killmail import Body
 from wanderer_twisted.partition import Filter, Snapshot
 from wanderer_twisted.records import (
@@ -50,6 +51,8 @@ class SqliteStore:
     most: its transaction keeps the writer from announcing what comes live.
 
     :ivar commits: transactions that were told to the listener.
+    :ivar failures: commits that the database could not do.
+    :ivar problem: why the last commit failed; empty while they succeed.
     """
 
     _log = Logger()
@@ -68,12 +71,15 @@ class SqliteStore:
         self.epoch = ""
         self.marks = Marks()
         self.commits = 0
+        self.failures = 0
+        self.problem = ""
         self._file = DatabaseFile(path)
         self._clock = clock
         self._retention = retention_days * _DAY
         self._writer = writer
         self._readers = readers
         self._listener: Callable[[Commit], None] | None = None
+        self._is_open = False
 
     def open(self) -> None:
         """
@@ -86,6 +92,7 @@ class SqliteStore:
         self.epoch, self.marks = opened.epoch, opened.marks
         self._writer.start(opened.writing)
         self._readers.start(opened.reading)
+        self._is_open = True
 
     def close(self) -> Deferred[None]:
         """
@@ -96,6 +103,9 @@ class SqliteStore:
         return Deferred.fromCoroutine(self._close())
 
     async def _close(self) -> None:
+        if not self._is_open:
+            return
+        self._is_open = False
         stopped = Deferred.fromCoroutine(self._stop())
         stopped.addTimeout(_CLOSING, self._clock)
         try:
@@ -116,7 +126,8 @@ class SqliteStore:
 
     def commit(self, change: Change) -> Deferred[Commit]:
         work = partial(writing.commit, change=change, now=self._clock.seconds())
-        return self._writer.run(work, urgent=change.announce, told=self._tell)
+        answer = self._writer.run(work, urgent=change.announce, told=self._tell)
+        return answer.addErrback(self._failed)
 
     def rename(self, entries: Sequence[tuple[int, Body]]) -> Deferred[None]:
         return self._writer.run(partial(writing.rename, entries=entries))
@@ -140,12 +151,19 @@ class SqliteStore:
         """
         self.marks = commit.marks
         self.commits += 1
+        self.problem = ""
         if self._listener is None:
             return
         try:
             self._listener(commit)
         except Exception:
             self._log.failure("The listener failed at {marks}", marks=commit.marks)
+
+    def _failed(self, failure: Failure) -> Failure:
+        if failure.check(StoreUnavailable):
+            self.failures += 1
+            self.problem = str(failure.value)
+        return failure
 
     # --- reading
 
@@ -191,7 +209,7 @@ class SqliteStore:
         return Deferred.fromCoroutine(self._gather(ask, after))
 
     async def _gather(self, ask: histories.Ask, after: Place) -> Batch:
-        picker = histories.Picker(ask.limits)
+        picker = histories.Picker(ask.limits, after)
         found: Batch | Place = after
         while isinstance(found, Place):
             found = await self._readers.run(

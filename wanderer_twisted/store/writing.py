@@ -26,7 +26,7 @@ from wanderer_twisted.records import (
     Reject,
 )
 from wanderer_twisted.store.database import Database
-from wanderer_twisted.store.rows import RECORD, marks, packed, record_of
+from wanderer_twisted.store.rows import RECORD, facts_of, marks, packed, record_of
 
 #: Bytes of a rejected document that are kept.
 MAX_DOCUMENT: Final = 64 * 1024
@@ -101,12 +101,12 @@ def keep_names(database: Database, found: NamesFound, now: float) -> None:
 
 def zkb_rank(zkb: Mapping[str, Any], value: float | None) -> int:
     """
-    How much of zKillboard's block is there: 0 none, 1 some, 2 with a value. The hash
+    How much of zKillboard's block goes out: 0 none, 1 some, 2 with a value. The hash
     does not count: it comes from elsewhere too.
     """
     if value is not None:
         return 2
-    return 1 if zkb.keys() - {"hash"} else 0
+    return int(any(zkb[key] is not None for key in zkb if key != "hash"))
 
 
 class _Writer:
@@ -204,9 +204,7 @@ class _Writer:
         """
         :param row: ``RECORD, named, zkb``.
         """
-        *row, named, zkb = row  # type: ignore[assignment]
-        record = record_of(row, self._codec)
-        facts = record.facts
+        facts, (named, zkb) = facts_of(row), row[-2:]
         announced = announce and facts.live_seq is None
         if announced:
             facts = attrs.evolve(facts, live_seq=self._next())
@@ -216,20 +214,23 @@ class _Writer:
             valued_seq = facts.live_seq if announced else self._next()
             facts = attrs.evolve(facts, value=value, valued_seq=valued_seq)
             self._value(facts)
-        body = record.body
         rank = zkb_rank(entry.killmail.zkb, value)
-        if (rank, entry.named) > (zkb, bool(named)):
-            body = entry.body
+        better = (rank, entry.named) > (zkb, bool(named))
+        if better:
             self._set(
                 "main = ?, items = ?, named = ?, zkb = ?, hash = coalesce(hash, ?)",
                 facts,
-                self._codec.compress(body.main),
-                self._codec.compress(body.items),
+                self._codec.compress(entry.body.main),
+                self._codec.compress(entry.body.items),
                 entry.named,
                 rank,
                 entry.killmail.hash,
             )
-        return Record(facts, body, record.sizes) if announced else None
+        if not announced:
+            return None
+        stored = record_of(row, self._codec)
+        body = entry.body if better else stored.body
+        return attrs.evolve(stored, facts=facts, body=body)
 
     def _value(self, facts: Facts) -> None:
         self._set("value = ?, valued_seq = ?", facts, facts.value, facts.valued_seq)

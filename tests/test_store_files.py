@@ -1,0 +1,336 @@
+"""
+The store's file: opened, refused, brought up to date, found again after a crash.
+"""
+
+import os
+import sqlite3
+from pathlib import Path
+
+from twisted.internet.task import Clock
+
+from tests.support.cases import SyncCase
+from tests.support.killmails import START, entry
+from tests.support.store import (
+    crashed,
+    make_stepped_store,
+    make_store,
+    settle,
+    temporary_path,
+)
+from wanderer_twisted.partition import Filter
+from wanderer_twisted.records import Change, FeedPosition
+from wanderer_twisted.store import schema
+from wanderer_twisted.store.bodies import Codec, dictionary_id, shipped_dictionary
+from wanderer_twisted.store.files import DatabaseFile, check_database
+from wanderer_twisted.store.schema import DatabaseUnusable
+
+
+class OpeningTests(SyncCase):
+    """
+    A start: with a database, or with one line that says why not.
+    """
+
+    def refusal(self, path: str) -> str:
+        error = self.assertRaises(DatabaseUnusable, make_store, path, Clock())
+        self.assertNotIn("\n", str(error))
+        return str(error)
+
+    def test_another_server(self) -> None:
+        """
+        A second server on the same file is told so; after the first one's end it may.
+        """
+        path = temporary_path(self)
+        first = make_store(path, Clock())
+        self.assertEqual(
+            self.refusal(path), f"database {path}: another server has it open"
+        )
+        self.successResultOf(first.close())
+        self.successResultOf(make_store(path, Clock()).close())
+
+    def test_no_directory(self) -> None:
+        """
+        A directory that is not there is not made.
+        """
+        path = os.path.join(temporary_path(self), "wanderer.db")
+        self.assertEqual(
+            self.refusal(path), f"database {path}: No such file or directory"
+        )
+
+    def test_a_directory(self) -> None:
+        """
+        A directory is not a database.
+        """
+        path = temporary_path(self)
+        os.mkdir(path)
+        self.assertEqual(
+            self.refusal(path), f"database {path}: unable to open database file"
+        )
+
+    def test_not_a_database(self) -> None:
+        """
+        A file of another kind is refused and left as it is.
+        """
+        path = temporary_path(self)
+        Path(path).write_bytes(b"killmails: none\n" * 99)
+        self.assertEqual(self.refusal(path), f"database {path}: file is not a database")
+        self.assertEqual(Path(path).read_bytes(), b"killmails: none\n" * 99)
+
+    def test_another_programs_database(self) -> None:
+        """
+        Another program's database is refused and left as it is.
+        """
+        path = temporary_path(self)
+        connection = sqlite3.connect(path)
+        connection.execute("CREATE TABLE contacts (name)")
+        connection.close()
+        self.assertEqual(
+            self.refusal(path),
+            f"database {path}: it is a database of another program",
+        )
+
+    def test_a_newer_servers_database(self) -> None:
+        """
+        A database that a newer server wrote is refused.
+        """
+        path = temporary_path(self)
+        self.successResultOf(make_store(path, Clock()).close())
+        connection = sqlite3.connect(path)
+        connection.execute("PRAGMA user_version = 99")
+        connection.close()
+        self.assertIn("a newer server wrote it (schema 99, this", self.refusal(path))
+
+    def test_locked_by_another_program(self) -> None:
+        """
+        A database that another program holds is refused.
+        """
+        path = temporary_path(self)
+        self.successResultOf(make_store(path, Clock()).close())
+        connection = sqlite3.connect(path, isolation_level=None)
+        self.addCleanup(connection.close)
+        connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+        connection.execute("BEGIN EXCLUSIVE")
+        self.patch(sqlite3, "connect", _impatient(sqlite3.connect))
+        self.assertEqual(self.refusal(path), f"database {path}: database is locked")
+
+    def test_refusal_frees_the_lock(self) -> None:
+        """
+        After a refusal the file can be opened once its cause is gone.
+        """
+        path = temporary_path(self)
+        Path(path).write_bytes(b"x" * 999)
+        self.refusal(path)
+        os.remove(path)
+        self.successResultOf(make_store(path, Clock()).close())
+
+    def test_check(self) -> None:
+        """
+        Checking a database opens it and leaves it closed.
+        """
+        path = temporary_path(self)
+        check_database(path)
+        check_database(path)
+        self.assertRaises(DatabaseUnusable, check_database, path + "/there")
+
+
+def _impatient(connect):  # type: ignore[no-untyped-def]
+    def impatient(*arguments, **options):  # type: ignore[no-untyped-def]
+        return connect(*arguments, **{**options, "timeout": 0})
+
+    return impatient
+
+
+class ReopeningTests(SyncCase):
+    """
+    What a store finds of the one before it.
+    """
+
+    def test_after_closing(self) -> None:
+        """
+        Everything is there again: name, numbers, killmails and positions.
+        """
+        path = temporary_path(self)
+        store = make_store(path, Clock())
+        position = FeedPosition("r2z2", "96", START)
+        self.successResultOf(
+            store.commit(Change([entry(10)], announce=True, position=position))
+        )
+        self.successResultOf(store.close())
+        again = make_store(path, Clock())
+        self.addCleanup(again.close)
+        self.assertEqual((again.epoch, again.marks), (store.epoch, store.marks))
+        self.assertEqual(self.successResultOf(again.read_position("r2z2")), position)
+        commit = self.successResultOf(
+            again.commit(Change([entry(10), entry(11)], announce=True))
+        )
+        self.assertEqual(commit.marks.head, 2)
+
+    def test_after_a_crash(self) -> None:
+        """
+        Whatever was committed is there, told to anybody or not; what was not, is not
+        there in part.
+        """
+        path = temporary_path(self)
+        store, writer, readers = make_stepped_store(path, Clock())
+        self.addCleanup(store.close)
+        self.addCleanup(settle, writer, readers)
+        for id in (10, 11, 12):
+            store.commit(
+                Change(
+                    [entry(id), entry(id + 10)],
+                    announce=True,
+                    position=FeedPosition("r2z2", str(id), START),
+                )
+            ).addErrback(lambda _: None)
+        writer.step(), writer.deliver(), writer.step()
+        self.assertEqual(store.marks.head, 2)
+        again = make_store(crashed(path, temporary_path(self)), Clock())
+        self.addCleanup(again.close)
+        self.assertEqual((again.epoch, again.marks.head), (store.epoch, 4))
+        page = self.successResultOf(again.read_journal(Filter(), None, 0))
+        self.assertEqual(len(page.entries), 4)
+        found = self.successResultOf(again.read_position("r2z2"))
+        self.assertEqual(found, FeedPosition("r2z2", "11", START))
+
+    def test_in_the_middle_of_a_transaction(self) -> None:
+        """
+        A transaction that a crash cut short did not happen.
+        """
+        path = temporary_path(self)
+        store, writer, _ = make_stepped_store(path, Clock())
+        self.addCleanup(store.close)
+        assert writer.database is not None
+        writer.database.connection.execute("PRAGMA cache_size = 1")
+        with writer.database.writing() as connection:
+            connection.execute("UPDATE meta SET head = 99")
+            for id in range(2_000):
+                connection.execute("INSERT INTO name VALUES (?, ?, 0)", (id, "x" * 99))
+            copy = crashed(path, temporary_path(self))
+        self.assertGreater(os.path.getsize(copy + "-wal"), 100_000)
+        again = make_store(copy, Clock())
+        self.addCleanup(again.close)
+        self.assertEqual(again.marks.head, 0)
+
+    def test_numbers_outlive_what_they_numbered(self) -> None:
+        """
+        A number whose killmail was pruned is not given again after a restart.
+        """
+        path, clock = temporary_path(self), Clock()
+        clock.advance(START)
+        store = make_store(path, clock)
+        self.successResultOf(store.commit(Change([entry(10)], announce=True)))
+        self.successResultOf(store.prune(START * 2))
+        self.successResultOf(store.close())
+        again = make_store(path, clock)
+        self.addCleanup(again.close)
+        self.assertEqual(again.marks.head, 1)
+        self.assertEqual(again.marks.floor_seq, 1)
+
+
+class SchemaTests(SyncCase):
+    """
+    Databases of other versions.
+    """
+
+    def test_upgrades_step_by_step(self) -> None:
+        """
+        An older database goes through every version up to today's.
+        """
+        connection = self.database()
+        upgrades = {
+            1: lambda c: c.execute("CREATE TABLE second (x)"),
+            2: lambda c: c.execute("ALTER TABLE second ADD COLUMN y"),
+        }
+        schema.prepare(connection, 3, upgrades)
+        connection.execute("INSERT INTO second (x, y) VALUES (1, 2)")
+        self.assertEqual(self.version(connection), 3)
+        schema.prepare(connection, 3, upgrades)
+
+    def test_upgrades_as_a_whole(self) -> None:
+        """
+        A step that fails leaves the version before it.
+        """
+
+        def broken(connection: sqlite3.Connection) -> None:
+            connection.execute("CREATE TABLE second (x)")
+            connection.execute("nonsense")
+
+        connection = self.database()
+        self.assertRaises(sqlite3.Error, schema.prepare, connection, 2, {1: broken})
+        self.assertEqual(self.version(connection), 1)
+        self.assertRaises(
+            sqlite3.OperationalError, connection.execute, "SELECT * FROM second"
+        )
+
+    def test_there_is_a_way_from_every_version(self) -> None:
+        """
+        Every version before today's has its upgrade.
+        """
+        self.assertEqual(set(schema.UPGRADES), set(range(1, schema.VERSION)))
+
+    def database(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(temporary_path(self), isolation_level=None)
+        self.addCleanup(connection.close)
+        schema.prepare(connection, 1, {})
+        return connection
+
+    def version(self, connection: sqlite3.Connection) -> int:
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        return int(version)
+
+
+class DictionaryTests(SyncCase):
+    """
+    Bodies are readable as long as their database is.
+    """
+
+    def test_ships_a_small_one(self) -> None:
+        """
+        The shipped dictionary is real and at most 112 KiB.
+        """
+        dictionary = shipped_dictionary()
+        self.assertLessEqual(len(dictionary), 112 * 1024)
+        self.assertNotEqual(dictionary_id(dictionary), 0)
+
+    def test_compresses(self) -> None:
+        """
+        A body comes back as it was, and takes less room meanwhile.
+        """
+        codec = Codec(shipped_dictionary())
+        body = entry(10, items=5).body.main
+        self.assertEqual(codec.decompress(codec.compress(body)), body)
+        self.assertLess(len(codec.compress(body)) * 2, len(body))
+        self.assertEqual(codec.decompress(codec.compress(b"")), b"")
+
+    def test_reads_what_an_older_one_wrote(self) -> None:
+        """
+        A database remembers the dictionary of each of its bodies when another is
+        shipped.
+        """
+        path = temporary_path(self)
+        raw = shipped_dictionary()
+        other = raw[:4] + (4711).to_bytes(4, "little") + raw[8:]
+        self.patch(schema, "shipped_dictionary", lambda: other)
+        store = make_store(path, Clock())
+        self.successResultOf(store.commit(Change([entry(10)])))
+        self.successResultOf(store.close())
+        self.patch(schema, "shipped_dictionary", lambda: raw)
+        again = make_store(path, Clock())
+        self.addCleanup(again.close)
+        self.successResultOf(again.commit(Change([entry(11)])))
+        for id in (10, 11):
+            record = self.successResultOf(again.read_killmail(id))
+            assert record is not None
+            self.assertEqual(record.body, entry(id).body)
+
+    def test_is_written_once(self) -> None:
+        """
+        A database that is opened again keeps one copy of a dictionary.
+        """
+        path = temporary_path(self)
+        for _ in range(2):
+            file = DatabaseFile(path)
+            (database,) = file.open(1, 0).writing
+            rows = database.connection.execute("SELECT count(*) FROM dictionary")
+            self.assertEqual(rows.fetchone(), (1,))
+            database.close()
+            file.release()

@@ -1,0 +1,334 @@
+"""
+The store's reads against an oracle: whatever happened, in whatever order.
+"""
+
+from typing import Any
+
+import attrs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from twisted.internet.task import Clock
+
+from tests.support.cases import SyncCase
+from tests.support.killmails import DAY, START, entry
+from tests.support.oracle import Oracle, Upstream, Wanted
+from tests.support.store import make_store, temporary_path
+from wanderer_twisted.partition import Filter, Snapshot
+from wanderer_twisted.records import (
+    Batch,
+    BatchLimits,
+    Change,
+    Entry,
+    Hole,
+    Place,
+    Plan,
+    Record,
+)
+from wanderer_twisted.store import histories, journal
+from wanderer_twisted.store.sqlite import SqliteStore
+
+CHARACTERS = (1, 2, 3)
+SYSTEMS = (30, 31)
+A_HOLE = Hole("feed", 1, 2, START, START)
+
+
+def upstream(killmail_id: int) -> Upstream:
+    """
+    A killmail that follows from its id, so that it is the same whenever it comes: many
+    of them at one time, of the same people, in different sizes.
+    """
+    mixed = killmail_id * 2654435761 % 2**32
+    characters = {CHARACTERS[mixed % 3], CHARACTERS[mixed // 3 % 3]}
+    return Upstream(
+        killmail_id=killmail_id,
+        kill_time=START - (mixed // 9 % 4) * 40 * DAY - mixed // 36 % 2,
+        characters=frozenset(characters if mixed // 72 % 4 else ()),
+        system=SYSTEMS[mixed // 288 % 2],
+        value=float(mixed // 576 % 3),
+        items=mixed // 1728 % 5,
+    )
+
+
+def entry_of(upstream: Upstream, valued: bool) -> Entry:
+    somebody: list[int | None] = [*sorted(upstream.characters)]
+    victim, *attackers = somebody or [None]
+    return entry(
+        upstream.killmail_id,
+        value=upstream.value if valued else None,
+        kill_time=upstream.kill_time,
+        victim=victim,
+        attackers=[each for each in attackers if each],
+        system=upstream.system,
+        items=upstream.items,
+    )
+
+
+def filter_of(wanted: Wanted) -> Filter:
+    return Filter(wanted.characters, wanted.systems, wanted.min_value)
+
+
+killmails = st.tuples(st.integers(1, 40), st.booleans())
+changes = st.tuples(
+    st.just("change"),
+    st.lists(killmails, max_size=6),
+    st.booleans(),
+    st.integers(0, 2),
+)
+operations = st.lists(
+    changes
+    | st.tuples(st.just("wait"), st.sampled_from([1, 30 * DAY, 110 * DAY]))
+    | st.tuples(st.just("prune")),
+    min_size=1,
+    max_size=15,
+)
+wishes = st.builds(
+    Wanted,
+    st.frozensets(st.sampled_from(CHARACTERS)),
+    st.frozensets(st.sampled_from(SYSTEMS)),
+    st.sampled_from([None, 0.0, 1.0, 2.0]),
+)
+limits = st.builds(
+    BatchLimits, st.integers(1, 5), st.sampled_from([1, 900, 2_000, 1 << 20])
+)
+
+
+class PartitionTests(SyncCase):
+    """
+    Random runs on a store and on the oracle.
+    """
+
+    def setUp(self) -> None:
+        # Small, so that a few killmails are read in several slices and pages.
+        self.patch(histories, "SLICE", 4)
+        self.page_limits = journal.PageLimits(scanned=4, entries=3, size=2_500)
+
+    def run_both(self, operations: list[Any]) -> tuple[SqliteStore, Oracle]:
+        clock, oracle = Clock(), Oracle()
+        clock.advance(START)
+        store = make_store(temporary_path(self), clock)
+        self.addCleanup(store.close)
+        for name, *arguments in operations:
+            if name == "wait":
+                clock.advance(*arguments)
+            elif name == "prune":
+                self.successResultOf(store.prune(clock.seconds()))
+                oracle.prune(clock.seconds())
+            else:
+                self.change(store, oracle, clock.seconds(), *arguments)
+        return store, oracle
+
+    def change(
+        self,
+        store: SqliteStore,
+        oracle: Oracle,
+        now: float,
+        killmails: list[tuple[int, bool]],
+        announce: bool,
+        holes: int,
+    ) -> None:
+        ups = [(upstream(id), valued) for id, valued in killmails]
+        commit = self.successResultOf(
+            store.commit(
+                Change(
+                    [entry_of(*each) for each in ups], announce, holes=[A_HOLE] * holes
+                )
+            )
+        )
+        known, last = len(oracle.journal), oracle.head
+        oracle.take(ups, announce, now)
+        announced = oracle.journal[known:]
+        for _ in range(holes):
+            oracle.hole()
+        records = [each for each in commit.journal if isinstance(each, Record)]
+        self.assertEqual(
+            [(each.killmail_id, each.facts.live_seq) for each in records],
+            [(each.upstream.killmail_id, each.live) for each in announced],
+        )
+        seqs = [each.seq for each in commit.journal if isinstance(each, Hole)]
+        self.assertEqual(seqs, [seq for seq in oracle.holes if seq > last])
+
+    @settings(max_examples=60, deadline=None)
+    @given(operations)
+    def test_numbers(self, operations: list[Any]) -> None:
+        """
+        Every killmail has the numbers that the design gives it, and no number is given
+        twice, pruned or not.
+        """
+        store, oracle = self.run_both(operations)
+        self.assertEqual(store.marks.head, oracle.head)
+        for id in range(1, 41):
+            record = self.successResultOf(store.read_killmail(id))
+            kept = oracle.kept.get(id)
+            self.assertEqual(record is None, kept is None)
+            if record is not None and kept is not None:
+                facts = record.facts
+                self.assertEqual(
+                    (facts.added_seq, facts.live_seq, facts.valued_seq),
+                    (kept.added, kept.live, kept.valued),
+                )
+
+    @settings(max_examples=80, deadline=None)
+    @given(
+        operations,
+        wishes,
+        st.floats(0, 1),
+        st.floats(0, 1),
+        st.sampled_from([0, 60, 200]),
+    )
+    def test_journal(
+        self,
+        operations: list[Any],
+        wanted: Wanted,
+        since: float,
+        frozen: float,
+        days: int,
+    ) -> None:
+        """
+        The pages of the journal are, joined, what the partition says, whole and in
+        order, with and without a history; none goes beyond its bounds.
+        """
+        store, oracle = self.run_both(operations)
+        after = round(since * oracle.head)
+        snapshot = Snapshot(round(frozen * oracle.head), START - days * DAY)
+        lives = [
+            (kept.live, kept.upstream.killmail_id)
+            for kept in oracle.announced(after)
+            if kept.upstream.killmail_id not in oracle.pruned
+            and wanted.lives(kept)
+            and not (
+                days and oracle.holds(kept, wanted, snapshot.head, snapshot.cutoff)
+            )
+        ]
+        holes = [(seq, 0) for seq in oracle.holes if seq > after]
+        got = self.all_pages(store, wanted, snapshot if days else None, after)
+        missing_holes = 0 if not oracle.pruned else len(holes)  # these are pruned too
+        self.assertEqual([each for each in got if each[1]], lives)
+        if not missing_holes:
+            self.assertEqual(got, sorted(lives + holes))
+
+    def all_pages(
+        self,
+        store: SqliteStore,
+        wanted: Wanted,
+        snapshot: Snapshot | None,
+        after: int,
+    ) -> list[tuple[int | None, int]]:
+        got: list[tuple[int | None, int]] = []
+        while after < store.marks.head:
+            database = store._readers.database  # type: ignore[attr-defined]
+            page = journal.read_journal(
+                database, filter_of(wanted), snapshot, after, self.page_limits
+            )
+            records = [each for each in page.entries if isinstance(each, Record)]
+            self.assertLessEqual(len(page.entries), 3)
+            if len(records) > 1:
+                self.assertLessEqual(sum(each.sizes[1] for each in records), 2_500)
+            got += [
+                (each.facts.live_seq, each.killmail_id)
+                if isinstance(each, Record)
+                else (each.seq, 0)
+                for each in page.entries
+            ]
+            self.assertGreater(page.upto, after)
+            after = page.upto
+        return got
+
+    @settings(max_examples=80, deadline=None)
+    @given(operations, wishes, limits, st.floats(0, 1), st.booleans())
+    def test_history(
+        self,
+        operations: list[Any],
+        wanted: Wanted,
+        limits: BatchLimits,
+        frozen: float,
+        with_items: bool,
+    ) -> None:
+        """
+        The batches of a history are, joined, what the partition says, cut greedily;
+        the plan is the same from every boundary, and right.
+        """
+        store, oracle = self.run_both(operations)
+        snapshot = Snapshot(round(frozen * oracle.head), START - 60 * DAY)
+        expected: list[int] = []
+        if wanted.characters or wanted.systems:
+            expected = oracle.history(wanted, snapshot.head, snapshot.cutoff)
+        cuts = self.cut(store, expected, with_items, limits)
+        ask = (filter_of(wanted), snapshot, with_items, limits)
+        after = Place()
+        for done, cut in enumerate([*cuts, []]):
+            plan = self.successResultOf(store.measure_history(*ask, at=after))
+            self.assertEqual(plan, Plan(len(expected), len(cuts), done))
+            batch = self.successResultOf(store.read_batch(*ask, after=after))
+            self.assertEqual(batch, self.batch(store, cut, with_items, after))
+            after = batch.last
+
+    def record(self, store: SqliteStore, killmail_id: int) -> Record:
+        record = self.successResultOf(store.read_killmail(killmail_id))
+        assert record is not None
+        return record
+
+    def cut(
+        self,
+        store: SqliteStore,
+        ids: list[int],
+        with_items: bool,
+        limits: BatchLimits,
+    ) -> list[list[int]]:
+        """
+        Greedily, as the design says.
+        """
+        cuts: list[list[int]] = []
+        size = 0
+        for id in ids:
+            nominal = self.record(store, id).sizes[with_items]
+            size += nominal
+            if not cuts or len(cuts[-1]) == limits.killmails or size > limits.size:
+                cuts.append([])
+                size = nominal
+            cuts[-1].append(id)
+        return cuts
+
+    def batch(
+        self, store: SqliteStore, ids: list[int], with_items: bool, after: Place
+    ) -> Batch:
+        records = [self.record(store, id) for id in ids]
+        bodies = [each.body.json(with_items) for each in records]
+        if records:
+            facts = records[-1].facts
+            after = Place(facts.kill_time, facts.killmail_id)
+        return Batch(bodies, after)
+
+
+class PlanTests(SyncCase):
+    """
+    What the oracle does not do: pretend that a cursor is what it is not.
+    """
+
+    def test_counts_on_from_where_a_client_is(self) -> None:
+        """
+        Behind a place where today's limits would not cut, batches are counted as they
+        will be read.
+        """
+        cutter = histories.Cutter(BatchLimits(3), at=Place(4, 1))
+        for time in range(1, 9):
+            cutter.add(Place(time, 1), 1)
+        self.assertEqual(cutter.plan(), Plan(killmails=8, batches=4, done=2))
+
+    def test_is_frozen(self) -> None:
+        """
+        What comes after a history was frozen changes neither its plan nor its batches.
+        """
+        clock = Clock()
+        clock.advance(START)
+        store = make_store(temporary_path(self), clock)
+        self.addCleanup(store.close)
+        one = entry_of(attrs.evolve(upstream(1), characters=frozenset({1})), True)
+        self.successResultOf(store.commit(Change([one])))
+        ask = (Filter(frozenset({1})), Snapshot(1, 0), False, BatchLimits())
+        before = self.successResultOf(store.read_batch(*ask, after=Place()))
+        later = attrs.evolve(upstream(2), characters=frozenset({1}))
+        self.successResultOf(store.commit(Change([entry_of(later, True)])))
+        after = self.successResultOf(store.read_batch(*ask, after=Place()))
+        self.assertEqual(before, after)
+        plan = self.successResultOf(store.measure_history(*ask, at=Place()))
+        self.assertEqual(plan, Plan(1, 1, 0))
