@@ -1,0 +1,124 @@
+"""
+The poll loop of a feed.
+"""
+
+from collections.abc import Iterable, Sequence
+
+import attrs
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from wanderer_twisted.backoff import backoff
+from wanderer_twisted.committing import Committer
+from wanderer_twisted.ingest import Ingest
+from wanderer_twisted.intake import Intake
+from wanderer_twisted.interfaces import IKillmailFeed, IKillmailStore, UpstreamError
+from wanderer_twisted.records import FeedStatus
+from wanderer_twisted.tasks import Tasks
+
+_STOP_SECONDS = 5.0
+
+
+class FeedService(Service):
+    """
+    Polls one feed for ever and hands its pages in, one poll at a time. It begins where
+    the store says that the feed was.
+
+    :ivar polls: polls that brought an answer.
+    :ivar errors: polls that did not.
+    :ivar ingest: what becomes of the pages.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        feed: IKillmailFeed,
+        intake: Intake,
+        store: IKillmailStore,
+    ) -> None:
+        self.name: str = feed.name
+        self.polls = 0
+        self.errors = 0
+        self._clock = clock
+        self._feed = feed
+        self._store = store
+        self._committer = Committer(clock, store)
+        self.ingest = Ingest(clock, self._committer, intake, feed.window)
+        self._trouble = ""
+        self._tasks = Tasks()
+
+    def startService(self) -> None:
+        super().startService()
+        self._tasks.start(self._run())
+
+    def stopService(self) -> Deferred[None]:
+        """
+        Leave the feed at once; what it gave is committed, if that can be done soon.
+        """
+        super().stopService()
+        self._tasks.cancel()
+        return self.ingest.stop(_STOP_SECONDS)
+
+    def status(self) -> FeedStatus:
+        status = self._feed.status()
+        trouble = self.ingest.trouble or self._trouble
+        if trouble:
+            status = attrs.evolve(status, state="failing", reason=trouble)
+        if self.ingest.last_killmail is not None:
+            status = attrs.evolve(status, last_killmail=self.ingest.last_killmail)
+        return status
+
+    async def _run(self) -> None:
+        await self._restore()
+        pauses = backoff(1, 60)
+        while True:
+            try:
+                pause = await self._turn()
+            except CancelledError:
+                raise
+            except UpstreamError as error:
+                self.errors += 1
+                pause = error.retry_after or next(pauses)
+                self._log.info(
+                    "{feed}: {reason}; again in {pause} s",
+                    feed=self.name,
+                    reason=error.reason,
+                    pause=pause,
+                )
+            except Exception as error:
+                self.errors += 1
+                pause = next(pauses)
+                self._trouble = f"The poll failed: {error!r}"
+                self._log.failure("poll of {feed} failed", feed=self.name)
+            else:
+                pauses = backoff(1, 60)
+                self._trouble = ""
+            await deferLater(self._clock, pause)
+
+    async def _restore(self) -> None:
+        position = await self._committer.when_available(
+            lambda: self._store.read_position(self.name)
+        )
+        try:
+            self._feed.restore(position)
+        except Exception:
+            self._log.failure("{feed} can't go on where it was", feed=self.name)
+            self._feed.restore(None)
+
+    async def _turn(self) -> float:
+        page = await self._feed.poll()
+        self.polls += 1
+        await self.ingest.put(page)
+        return page.pause
+
+
+def statuses(feeds: Iterable[FeedService]) -> Sequence[FeedStatus]:
+    """
+    How all feeds are.
+    """
+    return [feed.status() for feed in feeds]

@@ -1,0 +1,119 @@
+"""
+Names that came too late for their killmails, put in afterwards.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+
+from twisted.application.service import Service
+from twisted.internet.defer import CancelledError
+from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
+from twisted.logger import Logger
+
+from wanderer_twisted.encoding import loads
+from wanderer_twisted.interfaces import IKillmailStore, StoreUnavailable
+from wanderer_twisted.killmail import Body, decode, encode_again, nameable_ids
+from wanderer_twisted.names import NameBook
+from wanderer_twisted.records import Record
+from wanderer_twisted.tasks import Tasks
+
+_SLICE = 20
+_PATIENCE = 30.0
+_ATTEMPTS = 5
+
+
+class Renamer(Service):
+    """
+    Looks, from time to time, for killmails that were stored before all their names
+    were known, and has them written again, a few at a time.
+
+    :param every: seconds between two looks where there is nothing more to do.
+
+    :ivar renamed: killmails written again.
+    """
+
+    _log = Logger()
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        store: IKillmailStore,
+        names: NameBook,
+        every: float = 60.0,
+    ) -> None:
+        self.renamed = 0
+        self._clock = clock
+        self._store = store
+        self._names = names
+        self._every = every
+        self._attempts: Counter[int] = Counter()
+        self._tasks = Tasks()
+
+    def startService(self) -> None:
+        super().startService()
+        if self._names.enabled:
+            self._tasks.start(self._run())
+
+    def stopService(self) -> None:
+        super().stopService()
+        self._tasks.cancel()
+
+    async def _run(self) -> None:
+        while True:
+            await deferLater(self._clock, self._every)
+            try:
+                while await self._slice():
+                    await deferLater(self._clock, 0.1)  # others write as well
+            except CancelledError:
+                raise
+            except StoreUnavailable as error:
+                self._log.info("names have to wait: {reason}", reason=str(error))
+            except Exception:
+                self._log.failure("names could not be put in")
+
+    async def _slice(self) -> bool:
+        """
+        :returns: whether it is worth looking again at once.
+        """
+        records = await self._store.read_unnamed(_SLICE)
+        wanted = {each.killmail_id: self._ids(each) for each in records}
+        everything = frozenset().union(*wanted.values())
+        deadline = self._clock.seconds() + _PATIENCE
+        found = await self._names.look_up(everything, deadline)
+        ready = [
+            (each.killmail_id, self._again(each, found.names))
+            for each in records
+            if self._is_due(each.killmail_id, wanted[each.killmail_id] & found.missing)
+        ]
+        if ready:
+            await self._store.rename(ready)
+            self.renamed += len(ready)
+        return bool(ready) and len(records) == _SLICE
+
+    def _is_due(self, killmail_id: int, missing: frozenset[int]) -> bool:
+        """
+        Not before all its names are there; but one id that never gets an answer must
+        not keep the others of the slice from their turn for ever.
+        """
+        if missing and self._names.failing:
+            return False
+        if missing and self._attempts[killmail_id] < _ATTEMPTS:
+            self._attempts[killmail_id] += 1
+            return False
+        self._attempts.pop(killmail_id, None)
+        return True
+
+    def _ids(self, record: Record) -> frozenset[int]:
+        try:
+            return nameable_ids(decode(loads(record.body.json(with_items=False))))
+        except ValueError:
+            self._log.failure("killmail {id} can't be read", id=record.killmail_id)
+            return frozenset()
+
+    def _again(self, record: Record, names: Mapping[int, str]) -> Body:
+        try:
+            return encode_again(record.body, names)
+        except Exception:  # as it is, rather than in every slice to come
+            self._log.failure("killmail {id} can't be named", id=record.killmail_id)
+            return record.body
