@@ -1,0 +1,151 @@
+"""
+What listings prove about the store (design.md §5, history). Pure functions.
+"""
+
+from calendar import timegm
+from collections.abc import Collection, Iterator, Sequence
+from datetime import UTC, datetime
+
+import attrs
+
+from wanderer_twisted.partition import Filter
+from wanderer_twisted.records import Coverage, FeedPosition, Kind, ListingPage
+
+HOUR = 3600.0
+DAY = 86400
+
+#: An answer may be an hour old and hides the last five minutes (contracts.md §3).
+LAG = 65 * 60.0
+
+#: Pages that a listing has at most.
+LAST_PAGE = 100
+
+#: Rows of a full page. A page may be short for what is hidden, and not be the last.
+FULL_PAGE = 200
+
+Key = tuple[Kind, int]
+Month = tuple[int, int]
+
+
+@attrs.frozen
+class Place:
+    """
+    A page of a listing; no month for that of all time.
+    """
+
+    number: int
+    month: Month | None = None
+
+
+@attrs.frozen
+class Seen:
+    """
+    What one page says, once it is stored.
+
+    :ivar since: UNIX seconds: together with the pages before it, it lists everything
+        back to here; None where it does not say.
+    :ivar ended: no page follows it.
+    :ivar short: perhaps none does.
+    :ivar doubtful: it is empty, and the store knows better.
+    """
+
+    fetched_at: float
+    since: int | None
+    ended: bool = False
+    short: bool = False
+    doubtful: bool = False
+
+    def reaches(self, cutoff: int) -> bool:
+        return self.since is not None and self.since <= cutoff
+
+
+def keys(wanted: Filter) -> list[Key]:
+    """
+    The listings that a filter's ids have.
+    """
+    characters: list[Key] = [("character", each) for each in wanted.character_ids]
+    systems: list[Key] = [("system", each) for each in wanted.system_ids]
+    return sorted(characters) + sorted(systems)
+
+
+def feeds_since(
+    positions: Sequence[FeedPosition], feeds: Collection[str]
+) -> float | None:
+    """
+    Since when some feed of ours has been uninterrupted; None where none has begun.
+
+    :param feeds: the names of those that run: a position outlives its feed.
+    """
+    spans = [each.since for each in positions if each.feed in feeds]
+    return min(spans, default=None)
+
+
+def joins(coverage: Coverage | None, feed_since: float | None) -> bool:
+    """
+    Whether the feed has all that was published after the listing.
+    """
+    if coverage is None or feed_since is None:
+        return False
+    return feed_since <= coverage.until
+
+
+def covers(coverage: Coverage | None, feed_since: float | None, cutoff: int) -> bool:
+    """
+    Whether everything from *cutoff* until now is in the store.
+    """
+    if coverage is None or not joins(coverage, feed_since):
+        return False
+    return coverage.since <= cutoff
+
+
+def is_lacking(
+    coverage: Coverage | None, feed_since: float | None, cutoff: int, now: float
+) -> bool:
+    """
+    Whether it is worth asking: the same answer comes for an hour.
+    """
+    if covers(coverage, feed_since, cutoff):
+        return False
+    return coverage is None or not (
+        is_fresh(coverage, now) and coverage.since <= cutoff
+    )
+
+
+def is_fresh(coverage: Coverage, now: float) -> bool:
+    return now - coverage.fetched_at < HOUR
+
+
+def weigh(place: Place, page: ListingPage, oldest: int | None, limit: int) -> Seen:
+    """
+    What a page says.
+
+    :param oldest: kill_time of its last row, UNIX seconds; others of the same second
+        may be on the next page. None where it is unknown.
+    :param limit: UNIX seconds; nothing older is kept.
+    """
+    ended = not page.packages or (page.last and place.number < LAST_PAGE)
+    if ended:
+        oldest = month_start(place.month) - 1 if place.month else 0
+    since = None if oldest is None else max(limit, oldest + 1)
+    return Seen(page.fetched_at, since, ended, len(page.packages) < FULL_PAGE)
+
+
+def months_back(now: float, cutoff: int) -> Iterator[Month]:
+    """
+    The months from now back to that of *cutoff*, in UTC.
+    """
+    moment = datetime.fromtimestamp(now, UTC)
+    year, month = moment.year, moment.month
+    yield year, month
+    while month_start((year, month)) > cutoff:
+        year, month = (year, month - 1) if month > 1 else (year - 1, 12)
+        yield year, month
+
+
+def month_start(month: Month) -> int:
+    return timegm((*month, 1, 0, 0, 0))
+
+
+def month_end(month: Month) -> int:
+    year, number = month
+    return month_start((year, number + 1) if number < 12 else (year + 1, 1))

@@ -1,0 +1,159 @@
+"""
+Storing what a page lists.
+"""
+
+from calendar import timegm
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+
+from twisted.internet.interfaces import IReactorTime
+
+from wanderer_twisted.committing import AT_ONCE, Committer
+from wanderer_twisted.history.coverage import Key
+from wanderer_twisted.intake import Intake
+from wanderer_twisted.interfaces import IKillmailStore
+from wanderer_twisted.records import Change, Coverage, ListingPage, Package
+
+Claim = Callable[[int | None], Coverage | None]
+
+
+class Keeper:
+    """
+    Stores pages, a part at a time and newest first.
+
+    :ivar stored: killmails that were taken in.
+    :ivar rejected: killmails that were set aside.
+    """
+
+    def __init__(
+        self, clock: IReactorTime, store: IKillmailStore, intake: Intake
+    ) -> None:
+        self.stored = 0
+        self.rejected = 0
+        self.committer = Committer(clock, store)
+        self._clock = clock
+        self._store = store
+        self._intake = intake
+
+    async def keep(
+        self, key: Key, page: ListingPage, limit: int, cutoff: int, claim: Claim
+    ) -> int | None:
+        """
+        Store a page and, behind all of it, what it proves.
+
+        :param limit: UNIX seconds; older killmails are left out.
+        :param cutoff: UNIX seconds; a page without bodies is not read beyond it, as
+            each row costs a call.
+        :param claim: what the page proves, from the kill_time of its last row.
+        :returns: the kill_time of the last row that was read, where it is known.
+        """
+        oldest: int | None = None
+        complete = await self._valued(page)
+        parts = list(_parts(page.packages))
+        for number, part in enumerate(parts, 1):
+            change, oldest = await self._read(key, part, complete, limit, oldest)
+            rest = page.packages[number * AT_ONCE :]
+            enough = limit if all(each.esi is not None for each in rest) else cutoff
+            over = not rest or (oldest is not None and oldest < enough)
+            await self._write(key, change, claim(oldest) if over else None)
+            if over:
+                break
+        if not parts:
+            await self._write(key, Change(), claim(None))
+        return oldest
+
+    async def _valued(self, page: ListingPage) -> frozenset[int]:
+        """
+        The killmails of a page of which the store has everything.
+        """
+        ids = [each.killmail_id for each in page.packages if each.killmail_id]
+        if not ids:
+            return frozenset()
+        valued = await self.committer.when_available(
+            lambda: self._store.read_valued(ids)
+        )
+        return frozenset(each for each, has_value in valued.items() if has_value)
+
+    async def _read(
+        self,
+        key: Key,
+        part: Sequence[Package],
+        complete: frozenset[int],
+        limit: int,
+        oldest: int | None,
+    ) -> tuple[Change, int | None]:
+        kind, owner = key
+        times = {each.killmail_id: kill_time(each) for each in part}
+        lacking = [
+            each
+            for each in part
+            if each.killmail_id not in complete
+            and (times[each.killmail_id] or limit) >= limit
+        ]
+        now = self._clock.seconds()
+        prepared = await self._intake.prepare(lacking, now, kind, owner)
+        for entry in prepared.entries:
+            times[entry.killmail.killmail_id] = entry.killmail.kill_time
+        entries = [
+            each for each in prepared.entries if each.killmail.kill_time >= limit
+        ]
+        for each in reversed(part):
+            time = times[each.killmail_id]
+            if time is None and each.killmail_id in complete:
+                time = await self._stored_time(each.killmail_id)
+            if time is not None:
+                oldest = time
+                break
+        return Change(entries=entries, rejects=prepared.rejects), oldest
+
+    async def _stored_time(self, killmail_id: int | None) -> int | None:
+        if killmail_id is None:
+            return None
+        record = await self.committer.when_available(
+            lambda: self._store.read_killmail(killmail_id)
+        )
+        return record.facts.kill_time if record is not None else None
+
+    async def claim(self, proven: Coverage) -> None:
+        """
+        Write down what pages prove that are all stored.
+        """
+        await self.committer.write(Change(coverage=(proven,)))
+
+    async def _write(self, key: Key, change: Change, proven: Coverage | None) -> None:
+        if not (change.entries or change.rejects or proven):
+            return
+        kind, owner = key
+        coverage = () if proven is None else (proven,)
+        await self.committer.write(
+            Change(entries=change.entries, rejects=change.rejects, coverage=coverage),
+            kind,
+            owner,
+        )
+        self.stored += len(change.entries)
+        self.rejected += len(change.rejects)
+
+
+def _parts(packages: Sequence[Package]) -> Iterator[Sequence[Package]]:
+    for start in range(0, len(packages), AT_ONCE):
+        yield packages[start : start + AT_ONCE]
+
+
+def kill_time(package: Package) -> int | None:
+    """
+    UNIX seconds, read without checking the rest; None where it can't be.
+    """
+    try:
+        text = package.esi["killmail_time"]
+        return timegm(datetime.fromisoformat(text).timetuple())
+    except (TypeError, KeyError, ValueError):
+        return None
+
+
+def last_time(page: ListingPage) -> int | None:
+    """
+    The kill_time of the last row, where storing the page is not needed to know it.
+    """
+    if not page.packages or any(each.esi is None for each in page.packages):
+        return None
+    return kill_time(page.packages[-1])

@@ -1,0 +1,212 @@
+"""
+The way back through one listing, page by page.
+"""
+
+from math import inf
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.interfaces import IReactorTime
+
+from wanderer_twisted.history.coverage import (
+    LAG,
+    LAST_PAGE,
+    Key,
+    Place,
+    Seen,
+    is_fresh,
+    joins,
+    month_end,
+    month_start,
+    months_back,
+    weigh,
+)
+from wanderer_twisted.history.keeper import Keeper, last_time
+from wanderer_twisted.history.lister import Lister
+from wanderer_twisted.interfaces import IKillmailStore
+from wanderer_twisted.partition import Filter, Snapshot
+from wanderer_twisted.records import BatchLimits, Coverage, ListingPage
+from wanderer_twisted.records import Place as HistoryPlace
+
+
+class Walk:
+    """
+    Lists one character or system back to a cutoff and has it stored. One page is
+    fetched while the one before is stored.
+
+    Page 1 of all time is enough for nearly everybody. Where it is not, the months are
+    listed one by one: a month that is over has pages that do not change, so no row
+    slips from one to the next between two requests (contracts.md §3, page drift), and
+    more killmails can be reached than one listing holds.
+
+    :param limit: UNIX seconds; nothing older is stored. All of a page back to here is,
+        whatever the cutoff: it is there, and somebody may want it next.
+    :param coverage: what is covered already.
+    :param feed_since: since when the feed has been uninterrupted.
+    """
+
+    def __init__(
+        self,
+        clock: IReactorTime,
+        store: IKillmailStore,
+        lister: Lister,
+        keeper: Keeper,
+        key: Key,
+        limit: int,
+        coverage: Coverage | None,
+        feed_since: float | None,
+    ) -> None:
+        self._clock = clock
+        self._store = store
+        self._lister = lister
+        self._keeper = keeper
+        self._key = key
+        self._limit = limit
+        self._coverage = coverage
+        self._feed_since = feed_since
+        self._asked_at = inf  # of the pages that the next claim rests on, the first
+        self._storing: Deferred[Seen] | None = None
+
+    async def go(self, cutoff: int) -> None:
+        """
+        Walk back to *cutoff*, or as far as the listing goes.
+
+        :raises UpstreamError: a page could not be had for a long time; the pages before
+            it are stored.
+        """
+        try:
+            if not self._first_page_falls_short(cutoff):
+                seen = await self._see(Place(1), cutoff)
+                if seen.short and not (seen.doubtful or seen.reaches(cutoff)):
+                    seen = await self._see(Place(2), cutoff)  # empty: that was all
+                if seen.reaches(cutoff):
+                    return
+            await self._walk_months(cutoff)
+        except CancelledError:
+            if self._storing is not None:
+                self._storing.cancel()
+            raise
+        finally:
+            await self._stored()
+
+    def _first_page_falls_short(self, cutoff: int) -> bool:
+        """
+        Known without asking again: it was had within the hour, and more is wanted.
+        """
+        coverage = self._coverage
+        if coverage is None or not is_fresh(coverage, self._clock.seconds()):
+            return False
+        return coverage.since > cutoff
+
+    async def _walk_months(self, cutoff: int) -> None:
+        self._asked_at = inf
+        for month in months_back(self._clock.seconds(), cutoff):
+            for number in range(1, LAST_PAGE + 1):
+                seen = await self._see(Place(number, month), cutoff)
+                if seen.doubtful or seen.reaches(cutoff):
+                    return
+                if seen.ended:
+                    break
+            else:
+                return  # more than can be listed
+
+    # --- one page ----------------------------------------------------------------
+
+    async def _see(self, place: Place, cutoff: int) -> Seen:
+        seen = self._lister.recall(self._key, place)
+        if seen is not None:
+            await self._stored()
+            await self._claim_again(seen)
+            return seen
+        page = await self._lister.page(self._key, place)
+        try:
+            await self._stored()
+            doubtful = await self._is_doubtful(place, page)
+        except BaseException:
+            self._lister.release()
+            raise
+        storing = Deferred.fromCoroutine(self._keep(place, page, cutoff, doubtful))
+        oldest = last_time(page)
+        if oldest is None:
+            return await storing
+        self._storing = storing
+        return weigh(place, page, oldest, self._limit)
+
+    async def _stored(self) -> None:
+        """
+        Wait for the page before to be stored.
+        """
+        storing, self._storing = self._storing, None
+        if storing is not None:
+            await storing
+
+    async def _keep(
+        self, place: Place, page: ListingPage, cutoff: int, doubtful: bool
+    ) -> Seen:
+        def claim(oldest: int | None) -> Coverage | None:
+            return self._claim(weigh(place, page, oldest, self._limit))
+
+        try:
+            if doubtful:
+                seen = Seen(page.fetched_at, since=None, ended=True, doubtful=True)
+            else:
+                oldest = await self._keeper.keep(
+                    self._key, page, self._limit, cutoff, claim
+                )
+                seen = weigh(place, page, oldest, self._limit)
+        finally:
+            self._lister.release()
+        self._lister.remember(self._key, place, seen)
+        return seen
+
+    async def _is_doubtful(self, place: Place, page: ListingPage) -> bool:
+        """
+        Whether an empty answer is none: the service gives one too where it is
+        overloaded (contracts.md §3, Latency). Then the store knows a killmail that
+        should have been listed.
+        """
+        if page.packages or place.number > 1:
+            return False
+        start = max(self._limit, month_start(place.month) if place.month else 0)
+        end = int(page.fetched_at - LAG)
+        if place.month is not None:
+            end = min(end, month_end(place.month))
+        return start < end and await self._count(start) > await self._count(end)
+
+    async def _count(self, since: int) -> int:
+        kind, owner = self._key
+        wanted = (
+            Filter(character_ids=frozenset({owner}))
+            if kind == "character"
+            else Filter(system_ids=frozenset({owner}))
+        )
+        marks = await self._keeper.committer.when_available(self._store.read_marks)
+        snapshot = Snapshot(marks.head, since)
+        limits, start = BatchLimits(), HistoryPlace()
+        plan = await self._keeper.committer.when_available(
+            lambda: self._store.measure_history(wanted, snapshot, False, limits, start)
+        )
+        return plan.killmails
+
+    # --- what is proven ----------------------------------------------------------
+
+    def _claim(self, seen: Seen) -> Coverage | None:
+        """
+        What all pages up to this one prove; None where as much is known already.
+        """
+        self._asked_at = min(self._asked_at, seen.fetched_at)
+        if seen.since is None:
+            return None
+        kind, owner = self._key
+        until = self._asked_at - LAG
+        claim = Coverage(kind, owner, seen.since, until, self._asked_at)
+        known = self._coverage
+        deeper = known is not None and known.since <= claim.since
+        if deeper and joins(known, self._feed_since):
+            return None
+        self._coverage = claim
+        return claim
+
+    async def _claim_again(self, seen: Seen) -> None:
+        claim = self._claim(seen)
+        if claim is not None:
+            await self._keeper.claim(claim)
