@@ -176,9 +176,9 @@ class StreamTests(PublicCase):
         public = self.public()
         client = public.ask(STREAM)
         (session,) = public.hub.sessions
-        client.transport.producer.pauseProducing()
+        client.producer.pauseProducing()
         self.assertEqual(session.pauses, 1)
-        client.transport.producer.resumeProducing()
+        client.producer.resumeProducing()
         self.assertEqual(session.pauses, 0)
 
     def test_cursor_of_the_header(self) -> None:
@@ -323,6 +323,7 @@ class RefusalTests(PublicCase):
             },
         )
         self.assertTrue(5000 <= int(found[1]) <= 20000)
+        self.assertEqual(public.api.refused, {kind: 2})
         self.assertEqual(public.admission.open, len(public.hub.sessions))
 
     def test_all_taken(self) -> None:

@@ -148,7 +148,7 @@ def parse(raw: bytes, head_only: bool = False) -> tuple[Response, bytes]:
 
 
 def _chunks(raw: bytes) -> tuple[list[bytes], bytes]:
-    found = []
+    found: list[bytes] = []
     while raw:
         size_line, _, raw = raw.partition(b"\r\n")
         size = int(size_line, 16)
@@ -211,6 +211,13 @@ class Connection:
     def response(self) -> Response:
         return parse(self.raw)[0]
 
+    @property
+    def producer(self) -> Any:
+        """
+        What the transport tells of its buffer.
+        """
+        return self.transport.producer
+
     def send(self, data: bytes) -> None:
         self.channel.dataReceived(data)
 
@@ -224,9 +231,8 @@ class Connection:
         """
         The client closes, as the reactor tells it: the producer first.
         """
-        producer = self.transport.producer
-        if producer is not None:
-            producer.stopProducing()
+        if self.producer is not None:
+            self.producer.stopProducing()
         self.channel.connectionLost(Failure(ConnectionDone()))
 
 

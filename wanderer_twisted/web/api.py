@@ -6,6 +6,7 @@ cancelled when the client leaves, and gives back its place either way.
 """
 
 import re
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol, cast
 
@@ -72,6 +73,7 @@ class StreamHub(Protocol):
 class Api:
     """
     :param health: whether this server is ready, and what it says of itself.
+    :ivar refused: streams that could not be had, by the type of the refusal.
     """
 
     app = Klein()
@@ -92,6 +94,7 @@ class Api:
         self._rules = rules
         self._health = health
         self._clock = clock
+        self.refused: Counter[str] = Counter()
 
     # --- streams --------------------------------------------------------------
 
@@ -111,9 +114,10 @@ class Api:
         try:
             if self._hub.draining:
                 raise draining()
-            with self._admission.enter(request.asker):
+            with self._admission.enter(request.visit.client):
                 await self._serve(wish, request)
         except Refusal as refused:
+            self.refused[refused.type] += 1
             if not _accepts_events(request):
                 raise
             return self._refuse_softly(request, refused)

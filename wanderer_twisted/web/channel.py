@@ -8,6 +8,7 @@ for as long as a byte drips in now and then.
 
 from typing import TYPE_CHECKING, Any
 
+import attrs
 from twisted.internet import tcp
 from twisted.internet.interfaces import IDelayedCall
 from twisted.python.failure import Failure
@@ -38,6 +39,17 @@ _LINGER_SECONDS = 2.0
 _LAST_BYTES_SECONDS = 60.0
 
 
+@attrs.define
+class _Incoming:
+    """
+    The request that is being read.
+    """
+
+    deadline: IDelayedCall
+    head_bytes: int = 0
+    head_lines: int = 0
+
+
 class BoundedChannel(HTTPChannel):
     """
     One connection. A request must be complete by an absolute deadline. There is no
@@ -52,22 +64,19 @@ class BoundedChannel(HTTPChannel):
     site: "PublicSite"
     transport: Any
 
-    _deadline: IDelayedCall | None = None
+    _incoming: _Incoming | None = None
     _lingering: IDelayedCall | None = None
-    _head_bytes = 0
-    _head_lines = 0
     _refused = False
-    _deaf = False
     _ignored = 0
 
     def connectionMade(self) -> None:
         super().connectionMade()
         self.site.channels += 1
-        self._start_deadline()
+        self._begin()
 
     def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
         self.site.channels -= 1
-        self._stop_deadline()
+        self._end()
         if self._lingering is not None and self._lingering.active():
             self._lingering.cancel()
         super().connectionLost(reason)
@@ -80,8 +89,8 @@ class BoundedChannel(HTTPChannel):
             if self._ignored > MAX_BEHIND_LAST:
                 self.transport.abortConnection()
             return
-        if self._deadline is None and not self.requests:
-            self._start_deadline()
+        if self._incoming is None and not self.requests:
+            self._begin()
         super().dataReceived(data)
 
     # --- the head -------------------------------------------------------------
@@ -89,11 +98,12 @@ class BoundedChannel(HTTPChannel):
     def lineReceived(self, line: bytes) -> None:
         if self._refused:
             return
-        self._head_bytes += len(line) + len(self.delimiter)
-        self._head_lines += 1
-        if self._head_bytes > MAX_HEAD_BYTES:
+        incoming = self._incoming or self._begin()
+        incoming.head_bytes += len(line) + len(self.delimiter)
+        incoming.head_lines += bool(line)
+        if incoming.head_bytes > MAX_HEAD_BYTES:
             self._refuse_head()
-        elif self._head_lines > MAX_HEAD_LINES + 1:  # and the request line
+        elif incoming.head_lines > MAX_HEAD_LINES + 1:  # and the request line
             message = f"The request's head has over {MAX_HEAD_LINES} header lines"
             self.refuse(head_too_large(message))
         else:
@@ -107,7 +117,6 @@ class BoundedChannel(HTTPChannel):
         self.refuse(head_too_large(message))
 
     def allHeadersReceived(self) -> None:
-        self._head_bytes = self._head_lines = 0
         if self._refused:
             return
         if self.length is not None and self.length > MAX_BODY_BYTES:
@@ -135,9 +144,9 @@ class BoundedChannel(HTTPChannel):
     def allContentReceived(self) -> None:
         if self._refused:
             return
-        self._stop_deadline()
+        self._end()
         if not self.persistent:
-            self._go_deaf()
+            self._forget_buffers()
         super().allContentReceived()
 
     # --- the end --------------------------------------------------------------
@@ -148,17 +157,21 @@ class BoundedChannel(HTTPChannel):
         client's leaving, and not kept.
         """
         self.persistent = False
-        self._go_deaf()
+        self._forget_buffers()
 
     def requestDone(self, request: Request) -> None:
         super().requestDone(request)
         if not self.persistent:
-            self._lingering = self.callLater(
-                _LAST_BYTES_SECONDS, self.transport.abortConnection
-            )
+            self._abort_in(_LAST_BYTES_SECONDS)
 
-    def _go_deaf(self) -> None:
-        self._deaf = True
+    @property
+    def _deaf(self) -> bool:
+        """
+        Whether the last request that this connection takes has been read.
+        """
+        return not self.persistent and self._incoming is None
+
+    def _forget_buffers(self) -> None:
         self._dataBuffer: list[bytes] = []
         self.clearLineBuffer()
 
@@ -170,28 +183,31 @@ class BoundedChannel(HTTPChannel):
             return
         self._refused = True
         self.clearLineBuffer()
-        self._stop_deadline()
+        self._end()
         self.setTimeout(None)
         self.transport.write(self.site.refusal(error, self.getPeer()))
         if isinstance(self.transport, tcp.Connection) and not self.transport.TLS:
             self.transport.unregisterProducer()
             self.transport.loseWriteConnection()
-            self._lingering = self.callLater(
-                _LINGER_SECONDS, self.transport.abortConnection
-            )
         else:
             self.loseConnection()
+        self._abort_in(_LINGER_SECONDS)
+
+    def _abort_in(self, seconds: float) -> None:
+        self._lingering = self.callLater(seconds, self.transport.abortConnection)
 
     def _respondToBadRequestAndDisconnect(self) -> None:
         self.refuse(bad_request("The request is not proper HTTP/1.1"))
 
-    def _start_deadline(self) -> None:
-        self._deadline = self.callLater(self.site.request_seconds, self._too_late)
+    def _begin(self) -> _Incoming:
+        seconds = self.site.request_seconds
+        self._incoming = _Incoming(self.callLater(seconds, self._too_late))
+        return self._incoming
 
-    def _stop_deadline(self) -> None:
-        deadline, self._deadline = self._deadline, None
-        if deadline is not None and deadline.active():
-            deadline.cancel()
+    def _end(self) -> None:
+        incoming, self._incoming = self._incoming, None
+        if incoming is not None and incoming.deadline.active():
+            incoming.deadline.cancel()
 
     def _too_late(self) -> None:
         self.site.late += 1

@@ -9,10 +9,12 @@ from io import BytesIO
 from typing import IO
 from urllib.parse import unquote_to_bytes
 
+import attrs
 from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import datetimeToString
+from twisted.web.http_headers import Headers
 from twisted.web.iweb import INonQueuedRequestFactory
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
@@ -31,12 +33,27 @@ _LONGEST_LOGGED = 200
 _HEALTH_CHECKS = frozenset([b"/ping", b"/health"])
 
 
+@attrs.frozen
+class Visit:
+    """
+    Who asks, and when; what is left of a request once its stream is open.
+
+    :ivar client: seen through the trusted proxies.
+    :ivar agent: the browser or program, as it calls itself.
+    :ivar began: UNIX seconds.
+    """
+
+    client: Client
+    agent: str
+    began: float
+
+
 @provider(INonQueuedRequestFactory)
 class PublicRequest(Request):
     """
     One request.
 
-    :ivar asker: who asks, seen through the trusted proxies.
+    :ivar visit: who asks; set when the request is complete.
     :ivar left: the client did not wait for the end.
     """
 
@@ -44,10 +61,10 @@ class PublicRequest(Request):
 
     channel: BoundedChannel | None  # type: ignore[assignment]  # None when gone
     site: "PublicSite"
+    visit: Visit
 
     left = False
     _body_bytes = 0
-    _began: float | None = None
 
     @property
     def current_channel(self) -> BoundedChannel | None:
@@ -72,6 +89,14 @@ class PublicRequest(Request):
             self.setHeader(b"Connection", b"close")
             self.current_channel.answer_last()
 
+    def forget_head(self) -> None:
+        """
+        Free what the request was asked with; a stream may live for days.
+        """
+        self.requestHeaders = Headers()
+        self.args = {}
+        self.uri = self.path
+
     def handleContentChunk(self, data: bytes) -> None:
         """
         Take in a part of the body, which may come in chunks without a length told.
@@ -84,10 +109,13 @@ class PublicRequest(Request):
 
     def process(self) -> None:
         self.site = self.channel.site  # type: ignore[union-attr]
-        self._began = self.site.reactor.seconds()
         forwarded = self.requestHeaders.getRawHeaders(b"X-Forwarded-For", [])
         peer = getattr(self.getClientAddress(), "host", None)
-        self.asker: Client = self.site.proxies.client(peer, forwarded)
+        self.visit = Visit(
+            client=self.site.proxies.client(peer, forwarded),
+            agent=_readable(self.getHeader(b"User-Agent") or b""),
+            began=self.site.reactor.seconds(),
+        )
         if self._has_proper_target():
             super().process()
         else:
@@ -162,7 +190,7 @@ class PublicRequest(Request):
         nothing then.
         """
         super().connectionLost(reason)
-        if self._began is not None:
+        if hasattr(self, "visit"):
             self.left = True
             self.site.log(self)
 
@@ -268,21 +296,24 @@ class PublicSite(Site):
         self.responses[request.code] += 1
         self.left += request.left
         log = self._log.debug if request.path in _HEALTH_CHECKS else self._log.info
-        began = request._began if request._began is not None else 0.0
-        agent = request.getHeader(b"User-Agent") or b""
+        visit = request.visit
         log(
             '{address} "{method} {path}" {status}{mark} {bytes} bytes in {seconds} s',
-            address=request.asker.address,
+            address=visit.client.address,
             method=_readable(request.method),
             path=_readable(request.path),
             status=request.code,
             mark="!" if request.left else "",
             left=request.left,
             bytes=request.sentLength,
-            seconds=round(self.reactor.seconds() - began, 3),
-            agent=_readable(agent),
+            seconds=round(self.reactor.seconds() - visit.began, 3),
+            agent=visit.agent,
         )
 
 
 def _readable(raw: bytes) -> str:
-    return raw[:_LONGEST_LOGGED].decode("ascii", "backslashreplace")
+    """
+    What a client sent, for a log: short, and with nothing that a terminal would obey.
+    """
+    text = raw[:_LONGEST_LOGGED].decode("latin-1")
+    return text.encode("unicode_escape").decode("ascii")

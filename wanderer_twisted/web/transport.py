@@ -23,11 +23,9 @@ _HEADERS = (
     (b"X-Accel-Buffering", b"no"),
 )
 
-#: A peer that acknowledges nothing for so long is gone, or never reads.
-_USER_TIMEOUT_MS = 60_000
-#: Seconds of silence before the kernel asks whether the peer is there, and between
-#: two such questions.
-_KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL = 20, 10
+#: A peer that acknowledges nothing for a minute is gone, or never reads. After 20 s of
+#: silence the kernel asks, every 10 s, whether it is there.
+_USER_TIMEOUT_MS, _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL = 60_000, 20, 10
 
 
 def set_stream_headers(headers: Headers) -> None:
@@ -64,6 +62,7 @@ class SSETransport:
         self._request.answer_last()
         self._request.registerProducer(producer, True)  # before the first write
         self._request.write(b"")  # the head alone: no chunk
+        self._request.forget_head()
 
     def write(self, event: bytes) -> None:
         if self._request.current_channel is not None:
@@ -95,14 +94,12 @@ def _watch_peer(transport: Any) -> None:
     fails, and writes fail late.
     """
     connection = _beneath(transport)
-    if not isinstance(connection, tcp.Connection) or not hasattr(
-        socket, "TCP_USER_TIMEOUT"
-    ):
+    if not isinstance(connection, tcp.Connection):
+        return
+    handle = connection.socket
+    if handle.family == socket.AF_UNIX or not hasattr(socket, "TCP_USER_TIMEOUT"):
         return
     connection.setTcpKeepAlive(True)
-    handle = connection.socket
-    if handle.family not in (socket.AF_INET, socket.AF_INET6):
-        return
     for option, value in (
         (socket.TCP_KEEPIDLE, _KEEPALIVE_IDLE),
         (socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL),
@@ -122,7 +119,7 @@ def _unsent(transport: Any) -> int:
     buffered = len(connection.dataBuffer) - connection.offset + connection._tempDataLen
     try:
         answer = fcntl.ioctl(connection.fileno(), termios.TIOCOUTQ, bytes(4))
-    except OSError:  # closed meanwhile
+    except (OSError, ValueError):  # closed meanwhile
         return buffered
     return buffered + struct.unpack("i", answer)[0]
 
