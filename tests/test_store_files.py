@@ -322,6 +322,23 @@ class DictionaryTests(SyncCase):
             assert record is not None
             self.assertEqual(record.body, entry(id).body)
 
+    def test_durable_writer_and_readers_that_only_read(self) -> None:
+        """
+        A commit waits for the disk (synchronous=FULL, in WAL), and a reader's
+        connection refuses to write.
+        """
+        opened = DatabaseFile(temporary_path(self)).open(1, 1)
+        (writer,), (reader,) = opened.writing, opened.reading
+        for pragma, value in (("synchronous", 2), ("journal_mode", "wal")):
+            row = writer.connection.execute(f"PRAGMA {pragma}").fetchone()
+            self.assertEqual(row, (value,))
+        with reader.connection as connection:
+            self.assertRaises(
+                sqlite3.OperationalError, connection.execute, "DELETE FROM meta"
+            )
+        for each in (reader, writer):
+            each.close()
+
     def test_is_written_once(self) -> None:
         """
         A database that is opened again keeps one copy of a dictionary.

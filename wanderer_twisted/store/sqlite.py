@@ -50,6 +50,7 @@ class SqliteStore:
     A :class:`~wanderer_twisted.records.Change` should hold about 100 killmails at
     most: its transaction keeps the writer from announcing what comes live.
 
+    :ivar path: of the file.
     :ivar commits: transactions that were told to the listener.
     :ivar failures: commits that the database could not do.
     :ivar problem: why the last commit failed; empty while they succeed.
@@ -68,6 +69,7 @@ class SqliteStore:
         """
         :param writer: one job at a time.
         """
+        self.path = path
         self.epoch = ""
         self.marks = Marks()
         self.commits = 0
