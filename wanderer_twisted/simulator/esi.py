@@ -22,7 +22,7 @@ _ERRORS, _ERROR_WINDOW = 100, 60
 _MOST_NAMES = 1_000
 _DOWNTIME = 11 * 3_600  # ESI's days begin at 11:00 UTC
 
-_KILLMAIL = re.compile(r"(?:/latest|/v1)?/killmails/([^/]*)/([^/]*)/?")
+_KILLMAIL = re.compile(r"(?:/latest|/v1)?/killmails/([^/]+)/([^/]+)/?")
 _NAMES = re.compile(r"(?:/latest|/v[123])?/universe/names/?")
 _STATUS = re.compile(r"(?:/latest|/v[12])?/status/?")
 

@@ -158,10 +158,10 @@ class FaultBook:
         """
         for fault in self._faults:
             if fault.matches(service, path):
-                if fault.count is not None:
+                if fault.count == 1:
+                    self._faults.remove(fault)
+                elif fault.count is not None:
                     fault.count -= 1
-                    if fault.count == 0:
-                        self._faults.remove(fault)
                 return fault
         return None
 

@@ -67,8 +67,11 @@ class Front(Resource):
         self._working[request] = work
         request.notifyFinish().addErrback(lambda _: work.cancel())
         work.addErrback(self._failed, request)
-        work.addBoth(lambda _: self._working.pop(request, None))
+        work.addBoth(self._done, request)
         return NOT_DONE_YET
+
+    def _done(self, result: object, request: Request) -> None:
+        self._working.pop(request, None)
 
     def _failed(self, failure: Failure, request: Request) -> None:
         if failure.check(CancelledError):

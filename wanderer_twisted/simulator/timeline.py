@@ -33,8 +33,8 @@ def gaps(templates: Sequence[Template]) -> list[float]:
     usual = median(raw[1:]) if len(raw) > 1 else 0.0
     cut = [min(gap, _LONGEST * max(usual, 1.0)) for gap in raw]
     cut[0] = mean(cut[1:]) if len(cut) > 1 else 1.0
-    middle = mean(cut) or 1.0
-    return [gap / middle for gap in cut]
+    middle = mean(cut)
+    return [gap / middle if middle else 1.0 for gap in cut]
 
 
 def lay_out(
