@@ -3,9 +3,12 @@ Connections within bounds, and the log of what was asked.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel, capturedLogs
 
@@ -359,6 +362,53 @@ class ConnectionsTests(BoundsCase):
         TLS clients are offered HTTP/1.1 alone.
         """
         self.assertEqual(self.public().site.acceptableProtocols(), [b"http/1.1"])
+
+
+class AnyBytesTests(PublicCase):
+    """
+    Whatever comes in over a connection.
+    """
+
+    PIECES = st.one_of(
+        st.sampled_from(
+            [
+                LINE,
+                b"POST /api/v1/kills/stream HTTP/1.1\r\n",
+                b"GET /api/v1/kills/stream HTTP/1.0\r\n",
+                b"Host: x\r\n",
+                b"Content-Length: 5\r\n",
+                b"Content-Length: 99999999999999999999999\r\n",
+                b"Transfer-Encoding: chunked\r\n",
+                b"Expect: 100-continue\r\n",
+                b"Connection: close\r\n",
+                b"X-Forwarded-For: 1.2.3.4, junk\r\n",
+                b"\r\n",
+                b"5\r\nhello\r\n",
+                b"0\r\n\r\n",
+                b" folded\r\n",
+                b"x" * 17000,
+            ]
+        ),
+        st.binary(max_size=6),
+    )
+
+    @settings(max_examples=300, deadline=None)
+    @given(st.lists(PIECES, max_size=12), st.booleans())
+    def test_pieces(self, pieces: list[bytes], at_once: bool) -> None:
+        """
+        Any bytes are answered properly or not at all, never by a 500, and leave
+        neither connection nor timer nor place behind.
+        """
+        public = Public()
+        client = public.connect(peer="127.0.0.1")
+        for data in [b"".join(pieces)] if at_once else pieces:
+            if not client.closed:
+                client.send(data)
+        for status in re.findall(rb"HTTP/1\.[01] (\d+) ", client.raw):
+            self.assertIn(int(status), (100, 200, 204, 400, 404, 405, 413, 431))
+        client.leave()
+        self.assertEqual((public.site.channels, public.admission.open), (0, 0))
+        self.assertEqual(public.clock.getDelayedCalls(), [])
 
 
 class LogTests(PublicCase):
