@@ -34,13 +34,14 @@ _COST, _SCARCE = 2, 0.05
 _ERRORS_KEPT = 20
 
 #: Ids in one call, and how many calls one question for names may cost. Each bad id
-#: costs an error of the hundred that a minute allows.
-_CHUNK, _MOST_CALLS, _MOST_NPC_CALLS = 1000, 40, 8
+#: costs errors of the hundred that a minute allows.
+_CHUNK, _MOST_CALLS = 1000, 40
 
-#: Seconds to let NPCs be after some had no names.
-_NPC_PAUSE = 60.0
-
+#: NPCs that appear as characters, of whom nobody knows whether they have names: how
+#: many to ask for at once, and seconds to let them be after one was refused.
 _NPC_CHARACTERS = range(3_000_000, 4_000_000)
+_MOST_NPCS, _NPC_PAUSE = 4, 60.0
+
 _HASH = re.compile(r"[0-9a-f]{40}")
 _WINDOW = re.compile(r"([0-9]+)/([0-9]+)([smh])")
 
@@ -91,31 +92,29 @@ class Esi:
         wanted = sorted({each for each in ids if 0 < each < 2**31})
         found = _Found()
         others = [each for each in wanted if each not in _NPC_CHARACTERS]
-        await self._search(others, _MOST_CALLS, found)
-        npcs = [each for each in wanted if each in _NPC_CHARACTERS]
+        await self._search(others, found)
+        npcs = [each for each in wanted if each in _NPC_CHARACTERS][:_MOST_NPCS]
         now = self._clock.seconds()
-        asks = npcs and now >= self._npcs_wait_until
-        if asks and await self._search(npcs, _MOST_NPC_CALLS, found):
+        if now >= self._npcs_wait_until and await self._search(npcs, found):
             self._npcs_wait_until = now + _NPC_PAUSE
         if found.error is not None and not (found.names or found.unknown):
             raise found.error
         return NamesFound(found.names, frozenset(found.unknown))
 
-    async def _search(self, ids: Sequence[int], most: int, found: "_Found") -> bool:
+    async def _search(self, ids: Sequence[int], found: "_Found") -> bool:
         """
         Whole chunks first, then the halves of those that were refused: one bad id
         spoils the answer for all.
 
-        :param most: calls.
         :returns: whether some ids are bad.
         """
         batches = deque(
             ids[start : start + _CHUNK] for start in range(0, len(ids), _CHUNK)
         )
-        refused = False
-        while batches and most and found.error is None:
+        refused, calls = False, 0
+        while batches and calls < _MOST_CALLS and found.error is None:
             batch = batches.popleft()
-            most -= 1
+            calls += 1
             try:
                 names = await self._ask(batch)
             except UpstreamError as error:

@@ -233,8 +233,12 @@ class RedisQFeed:
         location = answer.header("Location")
         if answer.status not in (301, 302, 303, 307, 308) or not location:
             raise self._refusal(answer)
-        url = urljoin(self._url, location)
-        if _origin(url) != _origin(self._url):
+        try:
+            url = urljoin(self._url, location)
+            elsewhere = _origin(url) != _origin(self._url)
+        except ValueError:  # no URL at all
+            elsewhere = True
+        if elsewhere:
             raise answer.unexpected(retry_after=60)
         return url
 
@@ -270,11 +274,11 @@ def make_redisq(
 
 
 def _origin(url: str) -> tuple[str, str | None, int | None]:
+    """
+    :raises ValueError: *url* is none.
+    """
     parts = urlsplit(url)
-    try:
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError:
-        port = None  # equal to no port that we ask
+    port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
     return parts.scheme, parts.hostname, port
 
 
