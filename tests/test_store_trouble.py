@@ -89,6 +89,17 @@ class TroubleTests(SyncCase):
         self.announce(entry(11))
         self.assertEqual(self.ids(self.store), [10, 11])
 
+    def test_a_failed_commit_holds_nothing(self) -> None:
+        """
+        After a commit that failed the database is free for others at once.
+        """
+        bad = attrs.evolve(entry(10), sizes=(2**63, 1))
+        self.failureResultOf(self.store.commit(Change([bad])), OverflowError)
+        other = sqlite3.connect(self.path, isolation_level=None, timeout=0)
+        self.addCleanup(other.close)
+        other.execute("BEGIN IMMEDIATE")
+        other.execute("ROLLBACK")
+
     def test_a_damaged_body(self) -> None:
         """
         A body that cannot be read is the store's trouble; everything else can be read.
