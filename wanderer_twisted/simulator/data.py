@@ -72,8 +72,8 @@ class Template:
     attacker_count: int
     body: bytes = attrs.field(repr=False)
     zkb: bytes = attrs.field(repr=False)
-    losses: frozenset[Entity] = attrs.field(repr=False)
-    kills: frozenset[Entity] = attrs.field(repr=False)
+    losses: Sequence[Entity] = attrs.field(repr=False)
+    kills: Sequence[Entity] = attrs.field(repr=False)
     postings: "deque[Posting]" = attrs.field(factory=deque, repr=False)
 
 
@@ -167,7 +167,7 @@ def make_template(esi: dict[str, Any]) -> Template:
     if zkb is None:
         zkb = appraise(esi, hash)
     own = {key: zkb[key] for key in zkb if key not in ("attackerCount", "href")}
-    place = frozenset({("systemID", killmail.system_id), *_war(esi)})
+    place = (("systemID", killmail.system_id), *_war(esi))
     return Template(
         killmail_id=killmail.killmail_id,
         kill_time=killmail.kill_time,
@@ -177,8 +177,8 @@ def make_template(esi: dict[str, Any]) -> Template:
         attacker_count=len(esi["attackers"]),
         body=body,
         zkb=php(dumps({**own, "hash": hash})),
-        losses=frozenset(_entities([esi["victim"]])) | place,
-        kills=frozenset(_entities(esi["attackers"])) | place,
+        losses=(*dict.fromkeys(_entities([esi["victim"]])), *place),
+        kills=(*dict.fromkeys(_entities(esi["attackers"])), *place),
     )
 
 

@@ -87,8 +87,9 @@ class Simulator(MultiService):
 
 def make_demo(reactor: Any, pace: Pace = 2.0) -> Simulator:
     """
-    The shipped killmails, at twice the pace of life.
+    The shipped killmails, at twice the pace of life, and no limits on requests.
     """
     data = read_shipped()
     world = World(reactor, data, tail=usual_tail(data), days=SHIPPED_DAYS)
+    world.rules.limits = False  # so that nobody waits for history in a demo
     return Simulator(reactor, world, pace)
