@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -112,6 +112,8 @@ class SqliteStore:
         stopped.addTimeout(_CLOSING, self._clock)
         try:
             await stopped
+        except CancelledError:
+            raise
         except Exception:
             self._log.failure("The database could not be closed in time")
 
