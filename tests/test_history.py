@@ -11,7 +11,7 @@ from zope.interface.verify import verifyObject
 from tests.support.killmails import DAY, entry
 from tests.support.past import NOW, FakeListings, PastCase, package
 from tests.support.store import make_store
-from wanderer_twisted.history import History, coverage, service
+from wanderer_twisted.history import History, coverage, keeper, service
 from wanderer_twisted.history.coverage import HOUR, LAG, month_start
 from wanderer_twisted.history.keeper import kill_time
 from wanderer_twisted.interfaces import (
@@ -101,6 +101,7 @@ class HistoryCase(PastCase):
         Have killmails listed, with ids in the order of their times.
         """
         base = first or owner * 1000
+        self.listings.add("character", owner, [])
         rows = [
             package(base + n, int(NOW - day * DAY), victim=owner)
             for n, day in enumerate(sorted(days, reverse=True))
@@ -108,7 +109,7 @@ class HistoryCase(PastCase):
         self.listings.add("character", owner, rows)
 
     def listed(self, owner: int) -> list[Package]:
-        return self.listings._rows["character", owner]
+        return self.listings.rows["character", owner]
 
     def bodies_of(self, owner: int) -> dict[int, Any]:
         return {each.esi["killmail_id"]: each.esi for each in self.listed(owner)}
@@ -437,6 +438,38 @@ class Rows(HistoryCase):
         found = self.coverage(1)
         assert found is not None
         self.assertEqual(found.since, NOW - 10 * DAY + 1)
+
+    def test_page_that_was_read_in_part(self) -> None:
+        """
+        Who looks farther back gets the rest of such a page, too.
+        """
+        self.listings.size = 200
+        self.patch(coverage, "FULL_PAGE", 200)
+        self.list_days_ago(1, [n / 25 for n in range(1, 451)])
+        self.listings.bodies = False
+        self.bodies.bodies = self.bodies_of(1)
+        for days in (9, 12, 17):
+            self.prepared(1, cutoff=NOW - days * DAY)
+            found = self.coverage(1)
+            assert found is not None
+            self.assertLessEqual(found.since, NOW - days * DAY)
+            self.assertTrue(self.has_all(1, found.since))
+
+    def test_month_that_was_read_in_part(self) -> None:
+        """
+        Nothing is claimed of a month's last page beyond the rows that were read.
+        """
+        self.patch(keeper, "AT_ONCE", 2)
+        self.patch(coverage, "FULL_PAGE", 5)
+        self.listings.size = 5
+        self.list_days_ago(1, [1, 2, 3, 4, 5, 40, 41, 42, 43])
+        self.listings.bodies = False
+        self.bodies.bodies = self.bodies_of(1)
+        self.prepared(1, cutoff=NOW - 41 * DAY + 1)
+        found = self.coverage(1)
+        assert found is not None
+        self.assertEqual(found.since, NOW - 41 * DAY + 1)
+        self.assertEqual(len(self.bodies.asked), 7)
 
     def test_times_of_known_rows(self) -> None:
         """

@@ -10,6 +10,7 @@ from zope.interface.verify import verifyObject
 
 from tests.support.past import NOW, FakeFeed, PastCase, package
 from tests.support.store import make_store
+from wanderer_twisted.committing import StoreFailed
 from wanderer_twisted.feeds import FeedService, statuses
 from wanderer_twisted.interfaces import IKillmailFeed, StoreUnavailable, UpstreamError
 from wanderer_twisted.records import (
@@ -245,6 +246,22 @@ class Trouble(IngestCase):
         self.assertEqual(self.position(), FeedPosition("fake", "3", NOW))
         self.assertEqual(self.service.status().state, "live")
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
+    def test_no_killmail_is_blamed_for_the_store(self) -> None:
+        """
+        Where not one of several can be stored it is not their fault: they are kept.
+        """
+        self.errors = [ZeroDivisionError()] * 4
+        self.feed.pages.append(page(1, 2, 3, cursor="3"))
+        self.start()
+        self.settle()
+        self.assertEqual(self.changes, [])
+        self.clock.advance(1)
+        self.settle()
+        self.assertEqual(self.announced(), [1, 2, 3])
+        self.assertEqual(self.service.ingest.killmails["rejected"], 0)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 4)
+        self.assertEqual(len(self.flushLoggedErrors(StoreFailed)), 1)
 
     def test_stop_has_a_deadline(self) -> None:
         """

@@ -21,6 +21,12 @@ T = TypeVar("T")
 AT_ONCE = 50
 
 
+class StoreFailed(Exception):
+    """
+    The store took nothing, for a reason that nobody foresaw; it is not the killmails'.
+    """
+
+
 class Committer:
     """
     Writes changes. While the store is unavailable it waits, however long that takes; a
@@ -48,6 +54,8 @@ class Committer:
 
         :param kind: with *owner*, for what has to be set aside.
         :returns: what was announced.
+        :raises Exception: an error that nobody foresaw; what is not a killmail was not
+            written.
         """
         journal: list[Record | Hole] = []
         entries = list(change.entries)
@@ -101,6 +109,8 @@ class Committer:
                     "killmail {id} is set aside", id=entry.killmail.killmail_id
                 )
                 rejects.append(_reject(entry, error, kind, owner))
+        if 1 < len(change.entries) == len(rejects) - len(change.rejects):
+            raise StoreFailed("not one of the killmails could be stored")
         rest = attrs.evolve(change, entries=(), rejects=rejects)
         return journal + await self._commit(rest)
 

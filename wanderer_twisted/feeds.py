@@ -83,6 +83,7 @@ class FeedService(Service):
                 raise
             except UpstreamError as error:
                 self.errors += 1
+                self._trouble = ""  # the feed's own status tells of this
                 pause = error.retry_after or next(pauses)
                 self._log.info(
                     "{feed}: {reason}; again in {pause} s",

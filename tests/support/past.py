@@ -177,6 +177,7 @@ class FakeListings:
     """
     Lists what it holds as zKillboard does, but with small pages.
 
+    :ivar rows: all there is, newest first.
     :ivar size: rows of a page.
     :ivar bodies: whether rows have theirs.
     :ivar asked: (owner, number, month), in order.
@@ -192,10 +193,10 @@ class FakeListings:
         self.empty: set[tuple[int, tuple[int, int] | None]] = set()
         self.gate = Gate()
         self._clock = clock
-        self._rows: dict[tuple[Kind, int], list[Package]] = {}
+        self.rows: dict[tuple[Kind, int], list[Package]] = {}
 
     def add(self, kind: Kind, owner: int, packages: Collection[Package]) -> None:
-        rows = self._rows.setdefault((kind, owner), [])
+        rows = self.rows.setdefault((kind, owner), [])
         rows.extend(packages)
         rows.sort(key=lambda each: -(each.killmail_id or 0))
 
@@ -212,23 +213,26 @@ class FakeListings:
             return ListingPage((), fetched_at, last=True)
         rows = [
             each
-            for each in self._rows.get((kind, owner), ())
+            for each in self.rows.get((kind, owner), ())
             if month is None or _month(each) == month
         ]
         start, end = (number - 1) * self.size, number * self.size
         page = rows[start:end]
         if not self.bodies:
             page = [attrs.evolve(each, esi=None) for each in page]
-        over = month is not None and month < _month_of(fetched_at)
+        over = month is not None and month < month_of(fetched_at)
         last = not page or (over and len(page) < self.size)
         return ListingPage(page, fetched_at, last)
 
 
 def _month(package: Package) -> tuple[int, int]:
-    return _month_of(datetime.fromisoformat(package.esi["killmail_time"]).timestamp())
+    return month_of(datetime.fromisoformat(package.esi["killmail_time"]).timestamp())
 
 
-def _month_of(seconds: float) -> tuple[int, int]:
+def month_of(seconds: float) -> tuple[int, int]:
+    """
+    The month of a UNIX time, in UTC.
+    """
     moment = datetime.fromtimestamp(seconds, UTC)
     return moment.year, moment.month
 

@@ -115,15 +115,23 @@ def is_fresh(coverage: Coverage, now: float) -> bool:
     return now - coverage.fetched_at < HOUR
 
 
-def weigh(place: Place, page: ListingPage, oldest: int | None, limit: int) -> Seen:
+def weigh(
+    place: Place,
+    page: ListingPage,
+    oldest: int | None,
+    limit: int,
+    whole: bool = True,
+) -> Seen:
     """
     What a page says.
 
     :param oldest: kill_time of its last row, UNIX seconds; others of the same second
         may be on the next page. None where it is unknown.
     :param limit: UNIX seconds; nothing older is kept.
+    :param whole: whether the last row that was read is the page's last.
     """
-    ended = not page.packages or (page.last and place.number < LAST_PAGE)
+    last = page.last and place.number < LAST_PAGE and whole
+    ended = last or not page.packages
     if ended:
         oldest = month_start(place.month) - 1 if place.month else 0
     since = None if oldest is None else max(limit, oldest + 1)

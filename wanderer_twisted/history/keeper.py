@@ -6,6 +6,7 @@ from calendar import timegm
 from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime
 
+import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from wanderer_twisted.committing import AT_ONCE, Committer
@@ -14,7 +15,21 @@ from wanderer_twisted.intake import Intake
 from wanderer_twisted.interfaces import IKillmailStore
 from wanderer_twisted.records import Change, Coverage, ListingPage, Package
 
-Claim = Callable[[int | None], Coverage | None]
+
+@attrs.frozen
+class Kept:
+    """
+    What was read of a page.
+
+    :ivar oldest: UNIX seconds: the kill_time of the last row, where it is known.
+    :ivar whole: whether nothing is left of it that could be wanted.
+    """
+
+    oldest: int | None
+    whole: bool
+
+
+Claim = Callable[[Kept], Coverage | None]
 
 
 class Keeper:
@@ -37,30 +52,30 @@ class Keeper:
 
     async def keep(
         self, key: Key, page: ListingPage, limit: int, cutoff: int, claim: Claim
-    ) -> int | None:
+    ) -> Kept:
         """
         Store a page and, behind all of it, what it proves.
 
         :param limit: UNIX seconds; older killmails are left out.
         :param cutoff: UNIX seconds; a page without bodies is not read beyond it, as
             each row costs a call.
-        :param claim: what the page proves, from the kill_time of its last row.
-        :returns: the kill_time of the last row that was read, where it is known.
+        :param claim: what the page proves, from what was read of it.
         """
-        oldest: int | None = None
+        kept = Kept(None, whole=True)
         complete = await self._valued(page)
         parts = list(_parts(page.packages))
         for number, part in enumerate(parts, 1):
-            change, oldest = await self._read(key, part, complete, limit, oldest)
+            change, oldest = await self._read(key, part, complete, limit, kept.oldest)
             rest = page.packages[number * AT_ONCE :]
             enough = limit if all(each.esi is not None for each in rest) else cutoff
             over = not rest or (oldest is not None and oldest < enough)
-            await self._write(key, change, claim(oldest) if over else None)
+            kept = Kept(oldest, whole=not rest or enough == limit)
+            await self._write(key, change, claim(kept) if over else None)
             if over:
                 break
         if not parts:
-            await self._write(key, Change(), claim(None))
-        return oldest
+            await self._write(key, Change(), claim(kept))
+        return kept
 
     async def _valued(self, page: ListingPage) -> frozenset[int]:
         """

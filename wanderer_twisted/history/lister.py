@@ -69,8 +69,8 @@ class Lister:
             await self._in_hand.acquire()
             try:
                 page = await self._listings.page(kind, owner, place.number, place.month)
-            except BaseException:
-                self.errors += 1
+            except BaseException as error:
+                self.errors += isinstance(error, UpstreamError)
                 self.release()
                 raise
         finally:

@@ -118,7 +118,7 @@ class History(Service):
 
     def stopService(self) -> None:
         """
-        End every wait, and leave the rest for the next start.
+        End every wait. What was being fetched is fetched when it is wanted again.
         """
         super().stopService()
         self._stopped = True

@@ -20,7 +20,7 @@ from wanderer_twisted.history.coverage import (
     months_back,
     weigh,
 )
-from wanderer_twisted.history.keeper import Keeper, last_time
+from wanderer_twisted.history.keeper import Keeper, Kept, last_time
 from wanderer_twisted.history.lister import Lister
 from wanderer_twisted.interfaces import IKillmailStore
 from wanderer_twisted.partition import Filter, Snapshot
@@ -142,20 +142,26 @@ class Walk:
     async def _keep(
         self, place: Place, page: ListingPage, cutoff: int, doubtful: bool
     ) -> Seen:
-        def claim(oldest: int | None) -> Coverage | None:
-            return self._claim(weigh(place, page, oldest, self._limit))
+        def seen_in(kept: Kept) -> Seen:
+            return weigh(place, page, kept.oldest, self._limit, kept.whole)
 
+        kept = Kept(None, whole=True)
         try:
             if doubtful:
                 seen = Seen(page.fetched_at, since=None, ended=True, doubtful=True)
             else:
-                oldest = await self._keeper.keep(
-                    self._key, page, self._limit, cutoff, claim
+                kept = await self._keeper.keep(
+                    self._key,
+                    page,
+                    self._limit,
+                    cutoff,
+                    lambda kept: self._claim(seen_in(kept)),
                 )
-                seen = weigh(place, page, oldest, self._limit)
+                seen = seen_in(kept)
         finally:
             self._lister.release()
-        self._lister.remember(self._key, place, seen)
+        if kept.whole:
+            self._lister.remember(self._key, place, seen)
         return seen
 
     async def _is_doubtful(self, place: Place, page: ListingPage) -> bool:
