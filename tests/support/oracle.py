@@ -51,8 +51,12 @@ class Wanted:
     systems: frozenset[int]
     min_value: float | None
 
+    @property
+    def names_somebody(self) -> bool:
+        return bool(self.characters or self.systems)
+
     def concerns(self, upstream: Upstream) -> bool:
-        if not self.characters and not self.systems:
+        if not self.names_somebody:
             return True
         return bool(
             self.characters & upstream.characters or upstream.system in self.systems
@@ -92,6 +96,7 @@ class Oracle:
     journal: list[Kept] = attrs.field(factory=list)
     holes: list[int] = attrs.field(factory=list)
     pruned: set[int] = attrs.field(factory=set)
+    known: dict[int, Upstream] = attrs.field(factory=dict)
 
     def take(
         self, ups: Iterable[tuple[Upstream, bool]], announce: bool, now: float
@@ -102,6 +107,7 @@ class Oracle:
         for upstream, valued in ups:
             if upstream.killmail_id in self.pruned:
                 continue
+            self.known[upstream.killmail_id] = upstream
             kept = self.kept.get(upstream.killmail_id)
             number = None
             if kept is None:

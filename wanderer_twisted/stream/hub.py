@@ -42,14 +42,22 @@ class Hub(Service):
         self.store = store
         self.history = history
         self.pace = pace or Pace()
-        self.published = store.marks.head
+        self.published = 0
         self.draining = False
         self.closings: dict[str, int] = {}
         self._feed_status = feed_status
         self._retry_ms = retry_ms
-        self._marks = store.marks
+        self._marks = Marks()
         self._registry: Registry[Session] = Registry()
-        store.listen(self.publish)
+
+    def startService(self) -> None:
+        """
+        Listen to the store, which is open by now.
+        """
+        super().startService()
+        self._marks = self.store.marks
+        self.published = self._marks.head
+        self.store.listen(self.publish)
 
     def __len__(self) -> int:
         return len(self._registry)

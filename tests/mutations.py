@@ -1,0 +1,232 @@
+"""
+Proof that the exactly-once machine bites: each of these mistakes must make it fail.
+
+    python -m tests.mutations            all of them
+    python -m tests.mutations 3 7        only some
+
+Run from the top of a checkout. Each mistake is made in a copy of the package.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import attrs
+
+TOP = Path(__file__).parent.parent
+
+_RUN = """
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+from tests.test_exactly_once import Machine
+run_state_machine_as_test(Machine, settings=settings(
+    max_examples=4000, stateful_step_count=60, deadline=None, database=None,
+    phases=[Phase.generate], suppress_health_check=list(HealthCheck)))
+"""
+
+
+@attrs.frozen
+class Mutation:
+    """
+    :ivar mistake: in words.
+    """
+
+    mistake: str
+    file: str
+    right: str
+    wrong: str
+
+
+MUTATIONS = [
+    Mutation(
+        "live begins where the history ended, not where the stream did",
+        "stream/session.py",
+        "AfterHistory(cursor.start,",
+        "AfterHistory(self._hub.published,",
+    ),
+    Mutation(
+        "a cursor that is ahead of what was committed and told",
+        "stream/session.py",
+        "return max(self.seq, self._hub.published)",
+        "return max(self.seq, self._hub.published) + 1",
+    ),
+    Mutation(
+        "heartbeats do not move the cursor",
+        "stream/session.py",
+        "return max(self.seq, self._hub.published)",
+        "return self.seq",
+    ),
+    Mutation(
+        ">= for > in the journal",
+        "store/journal.py",
+        "WHERE live_seq > ? ORDER",
+        "WHERE live_seq >= ? ORDER",
+    ),
+    Mutation(
+        ">= for > when the hub publishes",
+        "stream/session.py",
+        "entry.seq > self.seq",
+        "entry.seq >= self.seq - 1",
+    ),
+    Mutation(
+        "following without having caught up",
+        "stream/session.py",
+        "if self.seq >= self._hub.published:",
+        "if True:",
+    ),
+    Mutation(
+        "published moves behind the streams, not before them",
+        "stream/hub.py",
+        "            self.published = entry.seq\n",
+        "",
+    ),
+    Mutation(
+        "a fresh H0 on resuming before the history is frozen",
+        "stream/opening.py",
+        "return Opening(cursor, resumed=True)",
+        "return Opening(attrs.evolve(cursor, start=published)"
+        " if isinstance(cursor, Starting) else cursor, resumed=True)",
+    ),
+    Mutation(
+        "a history frozen at the hub's number, not the store's",
+        "stream/session.py",
+        "snapshot = Snapshot(marks.head, cursor.cutoff)",
+        "snapshot = Snapshot(self._hub.published, cursor.cutoff)",
+    ),
+    Mutation(
+        "live without a look at the history",
+        "partition.py",
+        "return snapshot is None or not snapshot.holds(",
+        "return snapshot is None or True or not snapshot.holds(",
+    ),
+    Mutation(
+        "a value that changes under the filter",
+        "partition.py",
+        "return valued_seq <= by and value >= self.min_value",
+        "return value >= self.min_value",
+    ),
+    Mutation(
+        "pruning by kill_time alone",
+        "store/pruning.py",
+        "WHERE kill_time < ? AND taken_at < ? ORDER",
+        "WHERE kill_time < ? AND ? ORDER",
+    ),
+    Mutation(
+        "what was pruned comes back",
+        "store/writing.py",
+        "return None if pruned else self._insert(entry, announce)",
+        "return self._insert(entry, announce)",
+    ),
+    Mutation(
+        "announced again when it is delivered again",
+        "store/writing.py",
+        "announced = announce and facts.live_seq is None",
+        "announced = announce",
+    ),
+    Mutation(
+        "no floors: a cursor never expires",
+        "stream/opening.py",
+        "if cursor.expired(marks):",
+        "if False:",
+    ),
+    Mutation(
+        "streams that a floor has passed go on",
+        "stream/hub.py",
+        "if session.overtaken(marks):",
+        "if False:",
+    ),
+    Mutation(
+        "another filter's cursor starts at the head",
+        "stream/opening.py",
+        'start = cursor.start if reason == "filter" else published',
+        "start = published",
+    ),
+    Mutation(
+        "another filter's cursor is taken as it is",
+        "stream/opening.py",
+        "if cursor.fingerprint not in (None, wanted.fingerprint):",
+        "if False:",
+    ),
+    Mutation(
+        "an id on connected where the cursor was refused",
+        "stream/session.py",
+        "None if refused else self.cursor,",
+        "self.cursor,",
+    ),
+    Mutation(
+        "another store's cursor is taken for ours",
+        "stream/opening.py",
+        "if not own_epoch:",
+        "if False:",
+    ),
+    Mutation(
+        "a killmail once for each of its characters",
+        "store/histories.py",
+        "if (kill_time, killmail_id) == last:",
+        "if False:",
+    ),
+    Mutation(
+        "a page of the journal that says it reached the head when it was full",
+        "store/journal.py",
+        "            upto = number\n",
+        "            upto = head\n",
+    ),
+    Mutation(
+        "the counter is the highest number that is left",
+        "store/writing.py",
+        "self._head = self._marks.head",
+        'self._head = connection.execute("SELECT max(coalesce(max(added_seq), 0),'
+        ' coalesce(max(live_seq), 0)) FROM killmail").fetchone()[0]',
+    ),
+    Mutation(
+        "batches are cut anew on a resume",
+        "stream/session.py",
+        "for number in range(plan.done + 1, plan.batches + 1):",
+        "for number in range(1, plan.batches - plan.done + 1):",
+    ),
+]
+
+
+def caught(mutation: Mutation) -> bool:
+    """
+    Whether the machine fails with *mutation* made.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder)
+        shutil.copytree(TOP / "wanderer_twisted", copy / "wanderer_twisted")
+        shutil.copytree(TOP / "tests", copy / "tests")
+        path = copy / "wanderer_twisted" / mutation.file
+        source = path.read_text()
+        assert source.count(mutation.right) == 1, f"{mutation} does not apply"
+        path.write_text(source.replace(mutation.right, mutation.wrong))
+        run = subprocess.run(
+            [sys.executable, "-c", _RUN],
+            cwd=copy,
+            env={**os.environ, "PYTHONPATH": str(copy)},
+            capture_output=True,
+            timeout=900,
+            check=False,
+        )
+        return run.returncode != 0 and b"state = Machine()" in run.stderr
+
+
+def main() -> int:
+    wanted = [int(each) for each in sys.argv[1:]] or list(range(len(MUTATIONS)))
+    missed = 0
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        runs = {pool.submit(caught, MUTATIONS[number]): number for number in wanted}
+        for run in as_completed(runs):
+            number = runs[run]
+            missed += not run.result()
+            said = "caught" if run.result() else "NOT CAUGHT"
+            print(f"{number:3} {said:11} {MUTATIONS[number].mistake}", flush=True)
+    print(f"{len(wanted) - missed} of {len(wanted)} mistakes caught")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

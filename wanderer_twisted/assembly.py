@@ -1,0 +1,186 @@
+"""
+Settings into services: the only place that knows all parts.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from twisted.application.service import MultiService
+from twisted.internet.defer import Deferred
+from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
+from twisted.logger import Logger
+
+from wanderer_twisted.config import RedisqFeed, Settings
+from wanderer_twisted.feeds import FeedService, statuses
+from wanderer_twisted.history import History
+from wanderer_twisted.intake import Intake
+from wanderer_twisted.interfaces import IKillmailFeed
+from wanderer_twisted.names import NameBook
+from wanderer_twisted.ops.health import FeedWatch, Health, best
+from wanderer_twisted.ops.retention import Retention
+from wanderer_twisted.records import BatchLimits
+from wanderer_twisted.renaming import Renamer
+from wanderer_twisted.sources.esi import make_esi
+from wanderer_twisted.sources.http import Client, make_client
+from wanderer_twisted.sources.r2z2 import make_r2z2
+from wanderer_twisted.sources.redisq import make_redisq
+from wanderer_twisted.sources.zkillboard import make_zkillboard
+from wanderer_twisted.store.sqlite import make_store
+from wanderer_twisted.stream.hub import Hub
+from wanderer_twisted.stream.session import Pace
+from wanderer_twisted.web.addresses import Proxies
+from wanderer_twisted.web.admission import Admission
+from wanderer_twisted.web.api import Api
+from wanderer_twisted.web.cors import Cors
+from wanderer_twisted.web.listening import AcceptRate, Listener
+from wanderer_twisted.web.parameters import Rules
+from wanderer_twisted.web.site import PublicSite
+
+#: Connections beyond the streams: refusals, look-ups, health checks.
+_SPARE_CHANNELS = 1_000
+
+_STOP_SECONDS = 15.0
+
+
+class Server(MultiService):
+    """
+    Everything, from the feeds to the listening ports.
+
+    The store opens before all parts and closes behind them.
+    """
+
+    _log = Logger()
+
+    def __init__(self, settings: Settings, reactor: Any) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self.client = make_client(reactor, settings.contact)
+        self.store = make_store(
+            reactor, settings.database_path, settings.retention.days
+        )
+        esi = make_esi(
+            self.client, reactor, settings.esi.url, settings.esi.compatibility_date
+        )
+        self.names = NameBook(
+            reactor,
+            self.store,
+            esi if settings.names.enabled else None,
+            settings.names.deadline_seconds,
+        )
+        intake = Intake(reactor, esi, self.names)
+        self.feeds = [
+            FeedService(reactor, feed, intake, self.store)
+            for feed in _make_feeds(settings, self.client, reactor)
+        ]
+        self.history = History(
+            reactor,
+            self.store,
+            make_zkillboard(
+                self.client,
+                reactor,
+                settings.zkillboard.url,
+                settings.zkillboard.requests_per_second,
+            ),
+            intake,
+            [feed.name for feed in self.feeds],
+            max_days=settings.history.max_days,
+            deadline_seconds=settings.history.deadline_seconds,
+            histories_at_once=settings.limits.histories_at_once,
+        )
+        self.hub = Hub(
+            reactor,
+            self.store,
+            self.history,
+            feed_status=lambda: best(statuses(self.feeds)),
+            pace=Pace(
+                BatchLimits(killmails=settings.history.batch_size),
+                pause=settings.history.batch_pause_ms / 1000,
+                budget=settings.history.pacing_budget_seconds,
+            ),
+            retry_ms=settings.stream.retry_ms,
+        )
+        self.listeners = list(self._make_listeners(settings))
+        # Stopped in reverse: who listens first, the hub last.
+        for service in (
+            self.hub,
+            self.names,
+            self.history,
+            *self.feeds,
+            Renamer(reactor, self.store, self.names),
+            Retention(reactor, self.store),
+            FeedWatch(reactor, self.hub, self.statuses),
+            *self.listeners,
+        ):
+            service.setServiceParent(self)
+
+    def statuses(self) -> Any:
+        return statuses(self.feeds)
+
+    def _make_listeners(self, settings: Settings) -> Iterator[Listener]:
+        limits = settings.limits
+        self.admission = Admission(limits.connections, limits.connections_per_address)
+        rules = Rules(
+            character_ids=limits.character_ids,
+            system_ids=limits.system_ids,
+            max_days=settings.history.max_days,
+            character_preload=settings.features.character_preload,
+            heartbeat=settings.stream.heartbeat_seconds,
+        )
+        health = Health(self.hub, self.store, self.statuses)
+        self.api = Api(
+            self.hub, self.store, self.admission, rules, health.report, self._reactor
+        )
+        rate = AcceptRate(self._reactor, limits.accept_per_second)
+        site = PublicSite(
+            self.api.app.resource(),
+            self._reactor,
+            Cors(settings.cors.origins),
+            Proxies(settings.trusted_proxies),
+            accepted=rate.accepted,
+            most_channels=limits.connections + _SPARE_CHANNELS,
+        )
+        for text in settings.listen:
+            endpoint = serverFromString(self._reactor, text)
+            yield Listener(endpoint, site, rate)
+
+    def privilegedStartService(self) -> None:
+        """
+        :raises SystemExit: a port cannot be had; one line says which.
+        """
+        self.store.open()
+        try:
+            super().privilegedStartService()
+        except CannotListenError as error:
+            raise SystemExit(f"wanderer-sse: {error}") from error
+
+    def stopService(self) -> Deferred[None]:
+        stopped = super().stopService()
+        return Deferred.fromCoroutine(self._stop(stopped))
+
+    async def _stop(self, stopped: Deferred[Any]) -> None:
+        """
+        Wait for the parts, but not for ever, then close what they used.
+        """
+        for what in (stopped, self.client.close(), self.store.close()):
+            try:
+                await what.addTimeout(_STOP_SECONDS, self._reactor)
+            except Exception:
+                self._log.failure("could not stop in time")
+
+
+def _make_feeds(
+    settings: Settings, client: Client, reactor: Any
+) -> Iterator[IKillmailFeed]:
+    """
+    Feeds of one kind are told apart by a number, in the order of the file.
+    """
+    seen: dict[str, int] = {}
+    for feed in settings.feeds:
+        seen[feed.kind] = seen.get(feed.kind, 0) + 1
+        number = seen[feed.kind]
+        name = feed.kind if number == 1 else f"{feed.kind}-{number}"
+        if isinstance(feed, RedisqFeed):
+            yield make_redisq(client, reactor, feed.url, feed.queue_id, feed.ttw, name)
+        else:
+            yield make_r2z2(client, reactor, feed.url, name)

@@ -1,0 +1,175 @@
+"""
+``twistd -n wanderer-sse``: options, and the service that they make.
+"""
+
+import resource
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import msgspec
+from twisted.application.service import IService, MultiService
+from twisted.internet.defer import Deferred
+from twisted.logger import Logger
+from twisted.python import usage
+
+from wanderer_twisted.config import (
+    ConfigError,
+    Esi,
+    R2z2Feed,
+    Settings,
+    Zkillboard,
+    load_settings,
+)
+from wanderer_twisted.store.files import check_database
+from wanderer_twisted.store.schema import DatabaseUnusable
+
+_log = Logger()
+
+
+class Options(usage.Options):
+    """
+    What is read from the command line, held against the settings' file.
+
+    :ivar settings: checked; set by :meth:`postOptions`.
+    """
+
+    synopsis = "[--config FILE] [--listen ENDPOINT]... [--database URL] [--demo]"
+    longdesc = (
+        "Streams EVE Online's killmails as server-sent events: up to 90 days back, then"
+        " live. Options win over the file, the file over the defaults."
+    )
+    optParameters = (
+        ("config", "c", None, "Settings, in YAML; etc/wanderer.yaml explains them."),
+        ("database", "d", None, "Where killmails are kept: sqlite:PATH."),
+    )
+    optFlags = (
+        ("demo", None, "Play real killmails of 2021 from the package, offline."),
+        ("check-config", None, "Check the settings and the database, and end."),
+    )
+
+    settings: Settings
+
+    def __init__(self) -> None:
+        super().__init__()
+        self["listen"] = []
+
+    def opt_listen(self, endpoint: str) -> None:
+        """
+        Where to listen, as twistd's endpoints are written; may be given several times.
+        """
+        self["listen"].append(endpoint)
+
+    opt_l = opt_listen
+
+    def postOptions(self) -> None:
+        """
+        :raises usage.UsageError: something cannot be used; one line says what.
+        """
+        overrides = {
+            "listen": self["listen"] or None,
+            "database": self["database"],
+        }
+        try:
+            self.settings = load_settings(self["config"], overrides)
+            if not (self["demo"] and self["database"] is None):
+                check_database(self.settings.database_path)
+        except (ConfigError, DatabaseUnusable) as error:
+            raise usage.UsageError(str(error)) from error
+        if self["check-config"]:
+            print("The settings are fine.")
+            sys.exit(0)
+
+
+def makeService(options: Options, reactor: Any = None) -> IService:
+    """
+    The server; for ``--demo``, with the simulator as its whole world.
+    """
+    # Here, since Klein imports a reactor, and since only a start may choose one.
+    from wanderer_twisted.assembly import Server
+
+    if reactor is None:
+        from twisted.internet import reactor
+    _raise_file_limit()
+    # SQLite's threads let go of the interpreter at every row; at the usual 5 ms a
+    # busy reactor would get it back from them only so often.
+    sys.setswitchinterval(0.0005)
+    if options["demo"]:
+        return _make_demo(options, reactor)
+    if not options.settings.contact:
+        _log.warn("No contact is set; the upstreams ask for an e-mail or URL")
+    return Server(options.settings, reactor)
+
+
+def _make_demo(options: Options, reactor: Any) -> IService:
+    from wanderer_twisted.assembly import Server
+    from wanderer_twisted.simulator.service import make_demo
+
+    simulator = make_demo(reactor)
+    settings = msgspec.structs.replace(
+        options.settings,
+        contact="demo",
+        feeds=(R2z2Feed(url=simulator.url("r2z2")),),
+        zkillboard=Zkillboard(url=simulator.url("zkb/api"), requests_per_second=20.0),
+        esi=Esi(url=simulator.url("esi")),
+    )
+    demo = Demo(reactor)
+    if options["database"] is None:
+        settings = msgspec.structs.replace(
+            settings, database=f"sqlite:{demo.folder / 'demo.db'}"
+        )
+    simulator.setServiceParent(demo)
+    server = Server(settings, reactor)
+    server.setServiceParent(demo)
+    demo.tell(server, simulator.busy_characters(4))
+    return demo
+
+
+class Demo(MultiService):
+    """
+    A server and its world in one process, with a database of their own for as long.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        super().__init__()
+        self._reactor = reactor
+        self._folder = TemporaryDirectory(prefix="wanderer-demo-")
+        self.folder = Path(self._folder.name)
+
+    def tell(self, server: Any, character_ids: list[int]) -> None:
+        """
+        Say how to try it, once it listens.
+        """
+        self._server, self._ids = server, character_ids
+
+    def startService(self) -> None:
+        super().startService()
+        self._reactor.callLater(0, self._print)
+
+    def _print(self) -> None:
+        ids = ",".join(map(str, self._ids))
+        address = self._server.listeners[0].port.getHost()
+        host = getattr(address, "host", "127.0.0.1").replace("0.0.0.0", "127.0.0.1")
+        print(
+            "\nKillmails of 2021, as if they happened now. Try:\n\n"
+            f"    curl -N 'http://{host}:{address.port}/api/v1/kills/stream"
+            f"?character_ids={ids}&preload_days=90'\n",
+            flush=True,
+        )
+
+    def stopService(self) -> Deferred[Any]:
+        stopped = super().stopService()
+        return stopped.addBoth(self._clean_up)
+
+    def _clean_up(self, result: Any) -> Any:
+        self._folder.cleanup()
+        return result
+
+
+def _raise_file_limit() -> None:
+    """
+    Every stream is an open file; the usual soft limit of 1,024 is far too low.
+    """
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
