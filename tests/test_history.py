@@ -514,7 +514,8 @@ class Rows(HistoryCase):
 
     def test_small_transactions(self) -> None:
         """
-        A page is stored in parts, and what it proves comes with the last.
+        A page is named by one look-up and stored in parts; what it proves comes with
+        the last.
         """
         self.listings.size = 200
         self.list_days_ago(1, [n / 10 for n in range(1, 201)] + [95])
@@ -522,6 +523,7 @@ class Rows(HistoryCase):
         changes = [each for each in self.changes if each.entries]
         self.assertEqual([len(each.entries) for each in changes], [50] * 4)
         self.assertEqual([len(each.coverage) for each in changes], [0, 0, 0, 1])
+        self.assertEqual(len(self.name_source.calls), 1)
 
 
 class Shared(HistoryCase):

@@ -34,7 +34,7 @@ Claim = Callable[[Kept], Coverage | None]
 
 class Keeper:
     """
-    Stores pages, a part at a time and newest first.
+    Stores pages, newest first.
 
     :ivar stored: killmails that were taken in.
     :ivar rejected: killmails that were set aside.
@@ -66,7 +66,7 @@ class Keeper:
         parts = list(_parts(page.packages))
         for number, part in enumerate(parts, 1):
             change, oldest = await self._read(key, part, complete, limit, kept.oldest)
-            rest = page.packages[number * AT_ONCE :]
+            rest = [row for later in parts[number:] for row in later]
             enough = limit if all(each.esi is not None for each in rest) else cutoff
             over = not rest or (oldest is not None and oldest < enough)
             kept = Kept(oldest, whole=not rest or enough == limit)
@@ -150,8 +150,14 @@ class Keeper:
 
 
 def _parts(packages: Sequence[Package]) -> Iterator[Sequence[Package]]:
-    for start in range(0, len(packages), AT_ONCE):
-        yield packages[start : start + AT_ONCE]
+    """
+    The whole page, for one look-up of names; but a part at a time where bodies have to
+    be fetched, of which no more shall be than are wanted.
+    """
+    whole = all(each.esi is not None for each in packages)
+    size = len(packages) if whole else AT_ONCE
+    for start in range(0, len(packages), max(1, size)):
+        yield packages[start : start + size]
 
 
 def kill_time(package: Package) -> int | None:
