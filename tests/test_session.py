@@ -1,0 +1,466 @@
+"""
+One stream, step by step: what it sends, when it waits, and how it ends.
+"""
+
+from typing import Any
+
+from twisted.internet.defer import Deferred, fail, succeed
+from twisted.internet.task import Clock
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from tests.support.cases import SyncCase
+from tests.support.eventsource import Event, EventSource
+from tests.support.killmails import DAY, START, entry
+from tests.support.store import make_stepped_store, make_store, settle, temporary_path
+from tests.support.transport import MemoryTransport
+from wanderer_twisted.interfaces import IClientTransport, IHistory, StoreUnavailable
+from wanderer_twisted.partition import Filter
+from wanderer_twisted.records import BatchLimits, Change, FeedStatus, Hole, Report
+from wanderer_twisted.stream.hub import Hub
+from wanderer_twisted.stream.opening import Wish
+from wanderer_twisted.stream.session import Pace, Session
+
+ANN = Filter(frozenset([1]))
+
+
+@implementer(IHistory)
+class ReadyHistory:
+    """
+    A history that is ready when the test says so, or at once.
+    """
+
+    def __init__(self) -> None:
+        self.told = Report(0, 0, START - 90 * DAY)
+        self.wait: Deferred[None] | None = None
+        self.asked: list[tuple[Filter, int]] = []
+
+    def prepare(self, wanted: Filter, cutoff: int) -> Deferred[None]:
+        self.asked.append((wanted, cutoff))
+        return succeed(None) if self.wait is None else self.wait
+
+    def report(self, wanted: Filter, cutoff: int) -> Deferred[Report]:
+        return succeed(self.told)
+
+
+class StreamCase(SyncCase):
+    """
+    A hub over a store that does everything at once.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(START)
+        self.store = make_store(temporary_path(self), self.clock)
+        self.addCleanup(self.store.close)
+        self.history = ReadyHistory()
+        self.status: FeedStatus | None = None
+        self.hub = Hub(
+            self.clock,
+            self.store,
+            self.history,
+            lambda: self.status,
+            Pace(BatchLimits(killmails=2), pause=0.1, budget=0.3),
+        )
+        self.hub.startService()
+
+    def tearDown(self) -> None:
+        for session in self.hub.sessions:
+            session.close("gone")
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def open(self, limit: int = 65536, **wish: Any) -> tuple[Session, MemoryTransport]:
+        transport = MemoryTransport(limit)
+        asked = Wish(**{"filter": ANN, **wish})
+        opened = Deferred.fromCoroutine(self.hub.open(asked, transport))
+        return self.successResultOf(opened), transport
+
+    def announce(self, *ids: int, **parts: Any) -> None:
+        entries = [entry(each, **{"victim": 1, **parts}) for each in ids]
+        self.successResultOf(self.store.commit(Change(entries, announce=True)))
+
+    def store_past(self, count: int) -> None:
+        entries = [
+            entry(each, victim=1, kill_time=START - DAY + each)
+            for each in range(1, count + 1)
+        ]
+        self.successResultOf(self.store.commit(Change(entries)))
+
+    def read(self, transport: MemoryTransport) -> list[Event]:
+        return EventSource().feed(transport.take())
+
+    def names(self, transport: MemoryTransport) -> list[str]:
+        return [event.name for event in self.read(transport)]
+
+
+class LiveTests(StreamCase):
+    """
+    Without a history.
+    """
+
+    def test_live(self) -> None:
+        """
+        What is announced arrives; what does not match only moves the cursor.
+        """
+        session, transport = self.open()
+        self.announce(7)
+        self.announce(8, victim=2)
+        events = self.read(transport)
+        self.assertEqual([each.name for each in events], ["connected", "killmail"])
+        self.assertEqual(events[1].data["killmail_id"], 7)
+        self.assertEqual(events[1].id, f"l.{self.store.epoch}.00000001")
+        self.assertEqual(session.cursor, f"l.{self.store.epoch}.00000002")
+
+    def test_heartbeats(self) -> None:
+        """
+        One interval after ``connected``, then every interval; each with the cursor and
+        how the feed is.
+        """
+        self.status = FeedStatus("r2z2", "quiet", "5")
+        _, transport = self.open(heartbeat=10.0)
+        self.announce(8, victim=2)
+        self.clock.advance(9.9)
+        self.assertEqual(self.names(transport), ["connected"])
+        self.clock.advance(0.1)
+        (beat,) = self.read(transport)
+        self.assertEqual(beat.name, "heartbeat")
+        self.assertEqual(beat.data["mode"], "realtime")
+        self.assertEqual(beat.data["feed"]["state"], "quiet")
+        self.assertEqual(beat.id, f"l.{self.store.epoch}.00000001")
+        self.clock.pump([10, 10])
+        self.assertEqual(self.names(transport), ["heartbeat", "heartbeat"])
+
+    def test_items(self) -> None:
+        """
+        Each stream gets the form that it asked for.
+        """
+        _, plain = self.open()
+        _, whole = self.open(with_items=True)
+        self.announce(7, items=2)
+        self.assertNotIn("items", self.read(plain)[-1].data["victim"])
+        self.assertEqual(len(self.read(whole)[-1].data["victim"]["items"]), 2)
+
+    def test_hole(self) -> None:
+        """
+        A hole is told to every stream, followed or replayed.
+        """
+        _, following = self.open()
+        cursor = self.read(following)[0].id
+        hole = Hole("r2z2", 5, 6, START - 60, START)
+        self.successResultOf(self.store.commit(Change(holes=[hole])))
+        self.assertEqual(self.names(following), ["warning"])
+        _, replaying = self.open(cursor=cursor)
+        self.assertEqual(self.names(replaying), ["connected", "warning"])
+
+    def test_warn(self) -> None:
+        """
+        An advice reaches all that can take it.
+        """
+        _, transport = self.open()
+        self.hub.warn("feed_silent", "Nothing for an hour")
+        self.assertEqual(self.read(transport)[-1].data["type"], "feed_silent")
+
+
+class BackPressureTests(StreamCase):
+    """
+    A session holds no more than its transport and one page.
+    """
+
+    def test_pause_and_resume(self) -> None:
+        """
+        A paused stream is written nothing more, and has missed nothing afterwards.
+        """
+        session, transport = self.open(limit=2000)
+        self.announce(*range(1, 6))
+        self.assertFalse(session.following)
+        before = len(transport.written)
+        for each in range(6, 200):
+            self.announce(each)
+        self.assertEqual(len(transport.written), before)
+        client, got = EventSource(), []
+        while not session.following:
+            got += client.feed(transport.take())
+        got += client.feed(transport.take())
+        ids = [each.data["killmail_id"] for each in got if each.name == "killmail"]
+        self.assertEqual(ids, list(range(1, 200)))
+
+    def test_one_page_past_a_pause(self) -> None:
+        """
+        A replay writes at most one page past the pause.
+        """
+        _, transport = self.open()
+        cursor = self.read(transport)[0].id
+        self.announce(*range(1, 500))
+        _, slow = self.open(limit=100, cursor=cursor)
+        self.assertLessEqual(len(slow.written), 1 + 50)
+
+    def test_paused_history(self) -> None:
+        """
+        While a client takes nothing the history waits, and so do heartbeats.
+        """
+        self.store_past(9)
+        _, transport = self.open(limit=1000, preload_days=90)
+        self.clock.pump([0.1] * 300)
+        names = [each.split(b"\n")[1] for each in transport.written]
+        self.assertEqual(names.count(b"event: batch"), 1)
+        self.assertNotIn(b"event: heartbeat", names)
+
+    def test_stuck(self) -> None:
+        """
+        A client that takes no byte for 60 seconds while some wait is dropped.
+        """
+        session, transport = self.open(limit=100)
+        self.assertFalse(session.following)
+        self.clock.pump([5] * 11)
+        self.assertIsNone(transport.ended)
+        self.clock.pump([5, 5])
+        self.assertEqual(transport.ended, "aborted")
+        self.assertEqual(self.hub.closings, {"stuck": 1})
+
+    def test_slow_is_not_stuck(self) -> None:
+        """
+        One that takes a byte now and then stays.
+        """
+        _, transport = self.open(limit=100)
+        for _ in range(60):
+            transport.take(1)
+            self.clock.advance(5)
+        self.assertIsNone(transport.ended)
+
+
+class HistoryTests(StreamCase):
+    """
+    With a history.
+    """
+
+    def test_batches(self) -> None:
+        """
+        Batches, oldest first, paced; then ``transition``; then live.
+        """
+        self.store_past(5)
+        _, transport = self.open(preload_days=7)
+        self.assertEqual(self.names(transport), ["connected", "batch"])
+        self.clock.advance(0.1)
+        (second,) = self.read(transport)
+        self.assertEqual(
+            (second.data["batch_number"], second.data["total_batches"]), (2, 3)
+        )
+        self.announce(77)
+        self.clock.advance(0.1)
+        events = self.read(transport)
+        self.assertEqual(
+            [each.name for each in events], ["batch", "transition", "killmail"]
+        )
+        self.assertEqual(events[1].data["total_historical"], 5)
+        self.assertEqual(self.history.asked, [(ANN, START - 7 * DAY)])
+
+    def test_pacing_budget(self) -> None:
+        """
+        The pauses of a long history share a budget.
+        """
+        self.store_past(20)
+        _, transport = self.open(preload_days=7)
+        self.clock.pump([0.03] * 9)
+        self.assertIn("transition", self.names(transport))
+
+    def test_nothing(self) -> None:
+        """
+        A history without killmails is a ``transition`` all the same.
+        """
+        _, transport = self.open(preload_days=7)
+        events = self.read(transport)
+        self.assertEqual([each.name for each in events], ["connected", "transition"])
+        self.assertEqual(events[1].data["total_historical"], 0)
+
+    def test_heartbeats_while_it_is_fetched(self) -> None:
+        """
+        The wait for the upstream is not silent.
+        """
+        self.history.wait = Deferred()
+        _, transport = self.open(preload_days=7, heartbeat=2.0)
+        self.clock.pump([2, 2])
+        beats = self.read(transport)[1:]
+        self.assertEqual([each.data["mode"] for each in beats], ["historical"] * 2)
+        self.assertTrue(beats[0].id.startswith("s."))
+        self.history.wait.callback(None)
+        self.assertEqual(self.names(transport), ["transition"])
+
+    def test_incomplete(self) -> None:
+        """
+        What could not be had is told, before the transition.
+        """
+        self.history.told = Report(missing=3, ids_incomplete=1, since=None)
+        _, transport = self.open(preload_days=7)
+        events = self.read(transport)
+        self.assertEqual(
+            [each.name for each in events], ["connected", "warning", "transition"]
+        )
+        self.assertEqual(events[1].data["type"], "history_incomplete")
+        self.assertEqual(events[2].data["missing"], 3)
+
+    def test_resumed(self) -> None:
+        """
+        A reconnect goes on behind the last whole batch, with the same numbers.
+        """
+        self.store_past(5)
+        session, transport = self.open(preload_days=7)
+        first = self.read(transport)[-1]
+        transport.lose()
+        self.assertEqual(self.successResultOf(session.closed), "gone")
+        self.store_past(9)  # stored since, so not in this history
+        _, again = self.open(preload_days=7, cursor=first.id)
+        self.clock.pump([0.1] * 3)
+        events = self.read(again)
+        self.assertEqual(
+            [each.name for each in events],
+            ["connected", "batch", "batch", "transition"],
+        )
+        self.assertTrue(events[0].data["resumed"])
+        numbers = [each.data["batch_number"] for each in events[1:3]]
+        self.assertEqual(numbers, [2, 3])
+        self.assertEqual(events[3].data["total_historical"], 5)
+
+
+class EndTests(StreamCase):
+    """
+    How streams end.
+    """
+
+    def test_cancelled(self) -> None:
+        """
+        Who waits for the end and is cancelled has ended it.
+        """
+        session, transport = self.open()
+        session.closed.cancel()
+        self.assertEqual(self.successResultOf(session.closed), "gone")
+        self.assertEqual(transport.ended, "closed")
+        self.assertEqual(len(self.hub), 0)
+        session.close("error")  # only the first counts
+        self.assertEqual(self.hub.closings, {"gone": 1})
+
+    def test_drain(self) -> None:
+        """
+        At the end of the service every stream is told, and ends cleanly.
+        """
+        _, transport = self.open()
+        self.hub.stopService()
+        events = self.read(transport)
+        self.assertEqual(events[-1].data["type"], "draining")
+        self.assertGreaterEqual(events[-1].retry or 0, 1000)
+        self.assertEqual(transport.ended, "closed")
+        self.assertTrue(self.hub.draining)
+
+    def test_overtaken(self) -> None:
+        """
+        A stream that a floor passed is closed; its reconnect is told.
+        """
+        self.announce(7, kill_time=START - 5 * DAY)
+        self.history.wait = Deferred()
+        _, transport = self.open(preload_days=7)
+        cursor = self.read(transport)[0].id
+        self.clock.advance(101 * DAY)
+        transport.take()
+        self.successResultOf(self.store.prune(self.clock.seconds()))
+        self.assertEqual(self.hub.closings, {"overtaken": 1})
+        self.history.wait = None
+        _, again = self.open(preload_days=7, cursor=cursor)
+        events = self.read(again)
+        self.assertEqual(
+            [each.name for each in events], ["connected", "gap", "transition"]
+        )
+        self.assertEqual(events[1].data["reason"], "expired")
+
+    def test_bug(self) -> None:
+        """
+        What nobody expected ends the stream with an ``error``, and is logged.
+        """
+        self.patch(self.history, "report", lambda *_: fail(ZeroDivisionError("no")))
+        _, transport = self.open(preload_days=7)
+        event = self.read(transport)[-1]
+        self.assertEqual((event.name, event.data["type"]), ("error", "internal"))
+        self.assertNotIn("no", event.data["message"].split())
+        self.assertTrue(event.id.startswith("h."))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.hub.closings, {"error": 1})
+
+
+class StoreTroubleTests(StreamCase):
+    """
+    A store that cannot be read now.
+    """
+
+    def test_during_a_stream(self) -> None:
+        """
+        The stream waits, with heartbeats, and goes on.
+        """
+        self.store_past(3)
+        answers = [fail(StoreUnavailable("locked")) for _ in range(3)]
+        whole = self.store.read_batch
+
+        def read_batch(*asked: Any) -> Deferred[Any]:
+            return answers.pop() if answers else whole(*asked)
+
+        self.patch(self.store, "read_batch", read_batch)
+        _, transport = self.open(preload_days=7, heartbeat=2.0)
+        self.clock.pump([1, 1, 1, 0.1])
+        self.assertEqual(
+            self.names(transport),
+            ["connected", "heartbeat", "batch", "batch", "transition"],
+        )
+
+    def test_at_the_start(self) -> None:
+        """
+        Where a cursor cannot be held against the store nothing is written at all.
+        """
+        _, transport = self.open()
+        cursor = self.read(transport)[0].id
+        self.patch(self.store, "read_marks", lambda: fail(StoreUnavailable("locked")))
+        again = MemoryTransport()
+        opened = Deferred.fromCoroutine(self.hub.open(Wish(ANN, cursor=cursor), again))
+        self.failureResultOf(opened, StoreUnavailable)
+        self.assertIsNone(again.producer)
+        self.assertEqual(len(self.hub), 1)
+
+
+class RaceTests(SyncCase):
+    """
+    Between a commit and its telling.
+    """
+
+    def test_committed_not_told(self) -> None:
+        """
+        A history holds what was committed before it was frozen, told or not, and what
+        it holds does not come again when it is told.
+        """
+        clock = Clock()
+        clock.advance(START)
+        store, writer, readers = make_stepped_store(temporary_path(self), clock)
+        self.addCleanup(store.close)
+        hub = Hub(clock, store, ReadyHistory(), lambda: None)
+        hub.startService()
+        store.commit(Change([entry(7, victim=1)], announce=True))
+        writer.step()
+        transport = MemoryTransport()
+        wish = Wish(ANN, preload_days=7)
+        opened = Deferred.fromCoroutine(hub.open(wish, transport))
+        session = self.successResultOf(opened)
+        settle(readers)
+        clock.advance(1)
+        settle(writer, readers)
+        self.assertTrue(session.following)
+        names = [each.name for each in EventSource().feed(transport.take())]
+        self.assertEqual(names, ["connected", "batch", "transition"])
+        session.close("gone")
+
+
+class TransportTests(SyncCase):
+    """
+    The tests' own transport.
+    """
+
+    def test_interface(self) -> None:
+        """
+        It is one.
+        """
+        self.assertTrue(verifyObject(IClientTransport, MemoryTransport()))
+        self.assertTrue(verifyObject(IHistory, ReadyHistory()))
