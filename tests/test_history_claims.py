@@ -8,9 +8,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.support.history import HistoryCase, character, package_time
 from tests.support.killmails import DAY
 from tests.support.past import NOW, month_of, package
-from tests.test_history import HistoryCase, character, package_time
 from wanderer_twisted.history import coverage, keeper
 from wanderer_twisted.history.coverage import HOUR
 from wanderer_twisted.interfaces import UpstreamError

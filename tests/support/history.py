@@ -1,0 +1,125 @@
+"""
+A history for tests, of listings with small pages.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from twisted.internet.defer import Deferred
+
+from tests.support.killmails import DAY
+from tests.support.past import NOW, FakeListings, PastCase, package
+from wanderer_twisted.history import History, coverage
+from wanderer_twisted.history.keeper import kill_time
+from wanderer_twisted.partition import Filter
+from wanderer_twisted.records import (
+    Change,
+    Commit,
+    Coverage,
+    FeedPosition,
+    Package,
+    Report,
+)
+
+CUTOFF = NOW - 90 * DAY
+NOVEMBER, OCTOBER, SEPTEMBER = (2026, 11), (2026, 10), (2026, 9)
+
+
+def character(*ids: int) -> Filter:
+    return Filter(character_ids=frozenset(ids))
+
+
+class HistoryCase(PastCase):
+    """
+    Pages of three rows, a feed that has run for a day, and three histories at once.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.patch(coverage, "FULL_PAGE", 3)
+        self.listings = FakeListings(self.clock)
+        self.changes: list[Change] = []
+        self.history = self.make_history()
+        self.feed_since(NOW - DAY)
+
+    def make_history(self) -> History:
+        commit = self.store.commit
+
+        def watched(change: Change) -> Deferred[Commit]:
+            self.changes.append(change)
+            return commit(change)
+
+        self.store.commit = watched  # type: ignore[method-assign]
+        history = History(
+            self.clock,
+            self.store,
+            self.listings,
+            self.intake,
+            feeds=["fake"],
+            histories_at_once=3,
+        )
+        history.startService()
+        self.addCleanup(history.stopService)
+        return history
+
+    def feed_since(self, since: float) -> None:
+        position = FeedPosition("fake", "1", since)
+        self.successResultOf(self.store.commit(Change(position=position)))
+
+    def prepare(self, *ids: int, cutoff: int = CUTOFF) -> Deferred[None]:
+        """
+        Ask for the past of *ids*, and let happen what can.
+        """
+        preparing = self.history.prepare(character(*ids), cutoff)
+        self.settle()
+        return preparing
+
+    def prepared(self, *ids: int, cutoff: int = CUTOFF) -> None:
+        self.successResultOf(self.prepare(*ids, cutoff=cutoff))
+
+    def report(self, *ids: int, cutoff: int = CUTOFF) -> Report:
+        return self.successResultOf(self.history.report(character(*ids), cutoff))
+
+    def coverage(self, owner: int) -> Coverage | None:
+        found = self.successResultOf(self.store.read_coverage("character", [owner]))
+        return found.get(owner)
+
+    def list_days_ago(
+        self, owner: int, days: Collection[float], first: int = 0
+    ) -> None:
+        """
+        Have killmails listed, with ids in the order of their times.
+        """
+        base = first or owner * 1000
+        self.listings.add("character", owner, [])
+        rows = [
+            package(base + n, int(NOW - day * DAY), victim=owner)
+            for n, day in enumerate(sorted(days, reverse=True))
+        ]
+        self.listings.add("character", owner, rows)
+
+    def listed(self, owner: int) -> list[Package]:
+        return self.listings.rows["character", owner]
+
+    def bodies_of(self, owner: int) -> dict[int, Any]:
+        return {each.esi["killmail_id"]: each.esi for each in self.listed(owner)}
+
+    def places(self) -> list[tuple[int, tuple[int, int] | None]]:
+        """
+        The pages that were asked for, of whomever.
+        """
+        return [(number, month) for _, number, month in self.listings.asked]
+
+    def has_all(self, owner: int, since: int = CUTOFF) -> bool:
+        wanted = {
+            each.killmail_id
+            for each in self.listed(owner)
+            if package_time(each) >= since and each.killmail_id is not None
+        }
+        return wanted == set(self.stored(wanted))
+
+
+def package_time(row: Package) -> int:
+    time = kill_time(row)
+    assert time is not None
+    return time
