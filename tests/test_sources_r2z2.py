@@ -235,6 +235,17 @@ class AbsenceTests(R2Z2Case):
             self.assertLessEqual(max(gaps(times)), 7.5)
         self.assertFalse(self.there.times(url(102)))
 
+    def test_no_haste_after_errors(self) -> None:
+        """
+        An error beside an absent file does not bring the next try of either forward.
+        """
+        self.resume(100)
+        self.there.on(url("sequence"), Reply(500))
+        self.there.on(url(101), Reply(404, delay=3))
+        self.run_for(600)
+        self.assertGreaterEqual(min(gaps(self.there.times(url(100)))), 6.0)
+        self.assertGreaterEqual(min(gaps(self.there.times(url(101)))), 3 + 6.0)
+
     def test_comes_late(self) -> None:
         """
         What was absent is taken as soon as it is asked for again.
@@ -330,6 +341,20 @@ class AbsenceTests(R2Z2Case):
             self.assertTrue(60 <= gap <= 130, gap)
         self.assertGreater(len(times), 4)
 
+    def test_old_pointer(self) -> None:
+        """
+        A pointer that was never asked for, or long ago, says nothing of the sequence.
+        """
+        last = 99_243_281
+        self.resume(last)
+        self.publish_day(last, count=1000)
+        self.point_to(last - 51)
+        pages = self.run_for(200)
+        self.publish(range(last + 1, last + 500))
+        pages += self.run_for(200)
+        self.assertEqual(taken(pages), list(range(last, last + 500)))
+        self.assertEqual(self.feed.status().position, str(last + 500))
+
     def test_pointer_passed(self) -> None:
         """
         What the pointer passed is passed over one at a time, and asked for again.
@@ -380,6 +405,17 @@ class JumpTests(R2Z2Case):
         self.assertEqual(self.feed._since, hole.until)
         self.assertLess(len(self.there.times(url("sequence"))), 2)
 
+    def test_expired_near_the_end(self) -> None:
+        """
+        After more than a day what is absent is gone, however near the pointer is.
+        """
+        self.publish_day(last=2200, count=40)
+        self.resume(2080, at=NOON - 100_000)
+        pages = self.run_for(30)
+        self.assertEqual(taken(pages)[0], 2161)
+        (hole,) = [hole for page in pages for hole in page.holes]
+        self.assertEqual((hole.first, hole.last), (2080, 2160))
+
     def test_expired_long_ago_but_there(self) -> None:
         """
         Files that are older than a day and still there are taken.
@@ -395,7 +431,7 @@ class JumpTests(R2Z2Case):
         """
         self.publish_day(last=3000, count=900)
         self.resume(2096)
-        pages = self.run_for(30)
+        pages = self.run_for(15)
         self.assertEqual(taken(pages)[:2], [2101, 2102])
         self.assertEqual([hole for page in pages for hole in page.holes], [])
         self.assertTrue(all(self.there.times(url(n)) for n in range(2096, 2101)))
@@ -664,6 +700,19 @@ class StatusTests(R2Z2Case):
         self.assertEqual(status.state, "live")
         self.assertIn("200", status.position)
         self.assertAlmostEqual(status.last_killmail or 0, self.clock.seconds(), delta=9)
+
+    def test_caught_up(self) -> None:
+        """
+        At the end of the sequence nothing is left to catch up with, however old the
+        last file is.
+        """
+        self.resume(100)
+        self.publish([100], NOON - 5000)
+        self.point_to(100)
+        self.poll()
+        self.assertEqual(self.state(), "catching_up")
+        self.run_for(5)
+        self.assertEqual(self.state(), "live")
 
     def test_quiet_and_silent(self) -> None:
         """

@@ -106,8 +106,8 @@ class Answer:
         reason = f"{self.upstream}: {self.status} for {self.url}"
         if 300 <= self.status < 400:
             reason += f", redirected to {self.header('Location')[:120]!r}"
-        elif text := _one_line(self.body[:200].decode("utf-8", "replace")):
-            reason += f": {text}"
+        elif self.body and not self.body.lstrip().startswith(b"<"):  # HTML says nothing
+            reason += ": " + _one_line(self.body[:200].decode("utf-8", "replace"))
         return UpstreamError(reason, self.retry_after or retry_after)
 
 

@@ -29,6 +29,9 @@ FILE_SECONDS = 24 * 3600
 #: So many numbers behind the pointer, what is absent is gone rather than late.
 _FAR = 200
 
+#: A pointer a quarter of a day back is not an old one but another sequence's.
+_RESTARTED = 5000
+
 #: A gap of more than these is a hole at once: not each of its numbers is asked again.
 _MOST_MISSING = 64
 
@@ -72,7 +75,6 @@ class R2Z2Feed:
         self._pointer = 0
         self._ask_pointer_at = 0.0
         self._spoiled = 0
-        self._tried_again = False
 
     def restore(self, position: FeedPosition | None) -> None:
         self._cursor = None
@@ -108,8 +110,7 @@ class R2Z2Feed:
         if self._cursor is None:
             return await self._begin()
         due = self._cursor.due(self._clock.seconds())
-        self._tried_again = due is not None and not self._tried_again  # then the next
-        if due is not None and self._tried_again:
+        if due is not None:
             return await self._try_again(self._cursor, due)
         return await self._take(self._cursor)
 
@@ -160,9 +161,9 @@ class R2Z2Feed:
         if self._pointer <= cursor.next and now >= self._ask_pointer_at:
             self._pointer = await self._files.pointer()
             self._ask_pointer_at = now + self._random.uniform(60, 120)
-        behind = self._pointer - cursor.next
-        if behind < -_FAR:
-            return await self._begin_again(cursor)
+            if self._pointer < cursor.next - _RESTARTED:
+                return await self._begin_again(cursor)
+        behind = self._pointer - cursor.next  # at least: the pointer may be an old one
         if behind <= 0:
             self._health.behind = False
             return FeedPage(pause=self._random.uniform(ABSENT_SECONDS + 0.1, 7))
@@ -195,13 +196,15 @@ class R2Z2Feed:
             pointer=self._pointer,
             next=cursor.next,
         )
-        since = self._since
+        before = self._since
         page = await self._begin()
-        if self._since <= cursor.at:
-            self._since, holes = since, []
-        else:
-            holes = [self._hole(0, 0, cursor.at, self._since)]
         assert self._cursor is not None
+        holes = []
+        if self._since <= cursor.at:
+            self._since = before
+        else:
+            holes.append(self._hole(0, 0, cursor.at, self._since))
+        holes += [self._give_up(missing) for missing in cursor.missing]
         return attrs.evolve(page, position=self._position(self._cursor), holes=holes)
 
     async def _try_again(self, cursor: Cursor, missing: Missing) -> FeedPage:
