@@ -285,8 +285,8 @@ class Machine(RuleBasedStateMachine):
     def wait(self, seconds: float) -> None:
         self.clock.advance(seconds)
 
-    @rule(days=st.sampled_from([12, 110]))
-    def sleep(self, days: int) -> None:
+    @rule(days=st.sampled_from([12, 110]), pruned=st.booleans())
+    def sleep(self, days: int, pruned: bool) -> None:
         """
         Days pass. Who is not following by then was closed long before.
         """
@@ -301,6 +301,9 @@ class Machine(RuleBasedStateMachine):
         for client in self.clients:
             if self.following(client):
                 self.deliver(client)
+        if pruned:
+            self.prune()
+            self.writer.deliver()
 
     def following(self, client: CheckedClient) -> bool:
         return client.transport is not None and client.transport.ended is None
@@ -419,10 +422,12 @@ class Machine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         try:
-            self.settle()
-            for client in self.clients:
-                client.check_nothing_lost(self.oracle)
-            assert not self.hub.store.marks.head < self.oracle.head
+            for _ in range(2):  # and once more with the cursors of the end
+                self.settle()
+                for client in self.clients:
+                    client.check_nothing_lost(self.oracle)
+                assert self.hub.store.marks.head == self.oracle.head
+                self.drop_all()
         finally:
             self.abandon()
             shutil.rmtree(self.folder)

@@ -10,8 +10,8 @@ from zope.interface.verify import verifyObject
 
 from tests.support.past import NOW, FakeFeed, PastCase, package
 from tests.support.store import make_store
-from wanderer_twisted.committing import StoreFailed
-from wanderer_twisted.feeds import FeedService, statuses
+from wanderer_twisted.ingest.committing import StoreFailed
+from wanderer_twisted.ingest.feeds import FeedService, statuses
 from wanderer_twisted.interfaces import IKillmailFeed, StoreUnavailable, UpstreamError
 from wanderer_twisted.records import (
     Change,

@@ -10,9 +10,9 @@ from twisted.internet.defer import CancelledError, Deferred
 from zope.interface.verify import verifyObject
 
 from tests.support.past import NOW, PastCase, package
-from wanderer_twisted import intake
 from wanderer_twisted.encoding import loads
-from wanderer_twisted.intake import Prepared
+from wanderer_twisted.ingest import intake
+from wanderer_twisted.ingest.intake import Prepared
 from wanderer_twisted.interfaces import IBodySource, Refused, UpstreamError
 from wanderer_twisted.records import Package
 

@@ -9,12 +9,13 @@ from zope.interface.verify import verifyObject
 
 from tests.support.killmails import entry
 from tests.support.past import FakeNames, PastCase
-from wanderer_twisted import killmail, renaming
+from wanderer_twisted import killmail
+from wanderer_twisted.ingest import renaming
+from wanderer_twisted.ingest.names import Found, NameBook
+from wanderer_twisted.ingest.renaming import Renamer
 from wanderer_twisted.interfaces import INameSource, StoreUnavailable, UpstreamError
 from wanderer_twisted.killmail import Body
-from wanderer_twisted.names import Found, NameBook
 from wanderer_twisted.records import Change, Entry, NamesFound
-from wanderer_twisted.renaming import Renamer
 
 
 class NamesCase(PastCase):

@@ -101,7 +101,7 @@ class ImportTests(SyncCase):
         """
         folders = ("config", "sources", "store", "stream", "ops")
         packages = [f"wanderer_twisted.{folder}" for folder in folders]
-        modules = ["feeds", "history", "ingest", "interfaces", "names"]
+        modules = ["history", "ingest", "interfaces"]
         single = ", ".join(f"wanderer_twisted.{module}" for module in modules)
         statements = [*map(import_all, packages), f"import {single}"]
         loaded = modules_after("\n".join(statements))

@@ -12,15 +12,12 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
 from wanderer_twisted.config import RedisqFeed, Settings
-from wanderer_twisted.feeds import FeedService, statuses
 from wanderer_twisted.history import History
-from wanderer_twisted.intake import Intake
+from wanderer_twisted.ingest import FeedService, Intake, NameBook, Renamer, statuses
 from wanderer_twisted.interfaces import IKillmailFeed
-from wanderer_twisted.names import NameBook
 from wanderer_twisted.ops.health import FeedWatch, Health, best
 from wanderer_twisted.ops.retention import Retention
 from wanderer_twisted.records import BatchLimits
-from wanderer_twisted.renaming import Renamer
 from wanderer_twisted.sources.esi import make_esi
 from wanderer_twisted.sources.http import Client, make_client
 from wanderer_twisted.sources.r2z2 import make_r2z2
@@ -68,9 +65,8 @@ class Server(MultiService):
             esi if settings.names.enabled else None,
             settings.names.deadline_seconds,
         )
-        intake = Intake(reactor, esi, self.names)
         self.feeds = [
-            FeedService(reactor, feed, intake, self.store)
+            FeedService(reactor, feed, Intake(reactor, esi, self.names), self.store)
             for feed in _make_feeds(settings, self.client, reactor)
         ]
         self.history = History(
@@ -82,7 +78,7 @@ class Server(MultiService):
                 settings.zkillboard.url,
                 settings.zkillboard.requests_per_second,
             ),
-            intake,
+            Intake(reactor, esi, self.names),  # its own: bodies for it delay no feed
             [feed.name for feed in self.feeds],
             max_days=settings.history.max_days,
             deadline_seconds=settings.history.deadline_seconds,

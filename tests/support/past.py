@@ -17,14 +17,14 @@ from tests.support.cases import SyncCase
 from tests.support.killmails import DAY, START, esi, zkb
 from tests.support.store import make_store, temporary_path
 from wanderer_twisted.encoding import loads
-from wanderer_twisted.intake import Intake
+from wanderer_twisted.ingest.intake import Intake
+from wanderer_twisted.ingest.names import NameBook
 from wanderer_twisted.interfaces import (
     IBodySource,
     IKillmailFeed,
     IListingSource,
     INameSource,
 )
-from wanderer_twisted.names import NameBook
 from wanderer_twisted.records import (
     FeedPage,
     FeedPosition,

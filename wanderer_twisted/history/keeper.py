@@ -9,9 +9,9 @@ from datetime import datetime
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
-from wanderer_twisted.committing import AT_ONCE, Committer
 from wanderer_twisted.history.coverage import Key
-from wanderer_twisted.intake import Intake
+from wanderer_twisted.ingest.committing import AT_ONCE, Committer
+from wanderer_twisted.ingest.intake import Intake
 from wanderer_twisted.interfaces import IKillmailStore
 from wanderer_twisted.records import Change, Coverage, ListingPage, Package
 

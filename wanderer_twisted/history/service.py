@@ -24,7 +24,7 @@ from wanderer_twisted.history.keeper import Keeper
 from wanderer_twisted.history.lister import Lister
 from wanderer_twisted.history.turns import Asker, Turns
 from wanderer_twisted.history.walk import Walk
-from wanderer_twisted.intake import Intake
+from wanderer_twisted.ingest.intake import Intake
 from wanderer_twisted.interfaces import (
     IHistory,
     IKillmailStore,

@@ -12,9 +12,9 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from wanderer_twisted.backoff import backoff
-from wanderer_twisted.committing import Committer
-from wanderer_twisted.ingest import Ingest
-from wanderer_twisted.intake import Intake
+from wanderer_twisted.ingest.committing import Committer
+from wanderer_twisted.ingest.intake import Intake
+from wanderer_twisted.ingest.pages import Ingest
 from wanderer_twisted.interfaces import IKillmailFeed, IKillmailStore, UpstreamError
 from wanderer_twisted.records import FeedStatus
 from wanderer_twisted.tasks import Tasks

@@ -12,8 +12,8 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from wanderer_twisted.backoff import backoff
-from wanderer_twisted.committing import AT_ONCE, Committer
-from wanderer_twisted.intake import Intake, Prepared
+from wanderer_twisted.ingest.committing import AT_ONCE, Committer
+from wanderer_twisted.ingest.intake import Intake, Prepared
 from wanderer_twisted.records import Change, FeedPage, Record
 from wanderer_twisted.tasks import Tasks
 

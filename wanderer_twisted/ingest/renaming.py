@@ -12,9 +12,9 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from wanderer_twisted.encoding import loads
+from wanderer_twisted.ingest.names import NameBook
 from wanderer_twisted.interfaces import IKillmailStore, StoreUnavailable
 from wanderer_twisted.killmail import Body, decode, encode_again, nameable_ids
-from wanderer_twisted.names import NameBook
 from wanderer_twisted.records import Record
 from wanderer_twisted.tasks import Tasks
 

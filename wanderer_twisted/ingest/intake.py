@@ -21,6 +21,7 @@ from twisted.logger import Logger
 
 from wanderer_twisted.backoff import backoff
 from wanderer_twisted.encoding import dumps
+from wanderer_twisted.ingest.names import Found, NameBook
 from wanderer_twisted.interfaces import IBodySource, Refused, UpstreamError
 from wanderer_twisted.killmail import (
     BadKillmail,
@@ -30,7 +31,6 @@ from wanderer_twisted.killmail import (
     nameable_ids,
     nominal_sizes,
 )
-from wanderer_twisted.names import Found, NameBook
 from wanderer_twisted.records import Entry, Kind, Package, Reject
 
 #: Seconds for which a body that can't be had now is asked for again.
