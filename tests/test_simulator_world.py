@@ -138,6 +138,19 @@ class SequenceTests(SimulatorCase):
             seen.add(lag)
         self.assertEqual(seen, set(range(POINTER_LAG + 1)))
 
+    def test_the_pointer_starts_at_a_file_that_is_there(self) -> None:
+        """
+        Whatever its lag at the start: with a killmail a day, 51 back is long gone.
+        """
+        data = make_data([esi(n, kill_time=START + n) for n in range(1, 91)])
+        for seconds in range(POINTER_LAG + 1):
+            clock = Clock()
+            clock.advance(START + seconds)
+            world = World(clock, data, days=90)
+            slot = world.slots[world.pointer]
+            age = clock.seconds() - slot.uploaded_at
+            self.assertLess(age, world.rules.r2z2_retention)
+
     def test_a_redelivery_takes_a_new_sequence(self) -> None:
         """
         The same killmail, unchanged, comes again.

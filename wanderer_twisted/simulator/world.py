@@ -166,7 +166,17 @@ class World:
             published_at = max(published_at, usual)
             self._last_kill_time = int(time)
             self._post(template, template.killmail_id, int(time), published_at)
-        self.pointer = self.sequence - self.sequence % (POINTER_LAG + 1)
+        self.pointer = self._first_pointer()
+
+    def _first_pointer(self) -> int:
+        """
+        As far behind as it happens to be, but at a file that is there: of a past with a
+        few killmails a day the last 51 would reach back further than files live.
+        """
+        oldest = self.started_at - self.rules.r2z2_retention
+        living = (n for n, slot in self.slots.items() if slot.uploaded_at > oldest)
+        usual = self.sequence - self.sequence % (POINTER_LAG + 1)
+        return max(usual, next(living, self.sequence))
 
     def _order(self, tail: int) -> Iterator[tuple[Template, bool]]:
         """
