@@ -53,9 +53,9 @@ class Lister:
                 return await self._attempt(key, place)
             except UpstreamError as error:
                 self._log.info(
-                    "page {page} of {key}: {reason}",
-                    page=place,
-                    key=key,
+                    "no list of {kind} {owner} now: {reason}",
+                    kind=key[0],
+                    owner=key[1],
                     reason=error.reason,
                 )
                 rest = max(pause, min(error.retry_after or 0.0, HOUR))

@@ -86,7 +86,7 @@ class FeedService(Service):
                 self._trouble = ""  # the feed's own status tells of this
                 pause = error.retry_after or next(pauses)
                 self._log.info(
-                    "{feed}: {reason}; again in {pause} s",
+                    "{reason}; {feed} asks again in {pause:.1f} s",
                     feed=self.name,
                     reason=error.reason,
                     pause=pause,

@@ -2,10 +2,14 @@
 What all live feeds have in common: how a feed is, told from what it did.
 """
 
+from collections.abc import Awaitable, Callable
+
 import attrs
 from twisted.internet.interfaces import IReactorTime
 
-from wanderer_twisted.records import FeedState, FeedStatus
+from wanderer_twisted.interfaces import UpstreamError
+from wanderer_twisted.records import FeedPage, FeedState, FeedStatus
+from wanderer_twisted.sources.pacing import Backoff
 
 #: Seconds without a proper answer, after which a feed is failing.
 FAILING_AFTER = 120.0
@@ -82,3 +86,22 @@ class Health:
         if without >= SILENT_AFTER:
             return "silent"
         return "quiet" if without >= QUIET_AFTER else "live"
+
+
+async def attempt(
+    poll: Callable[[], Awaitable[FeedPage]], health: Health, backoff: Backoff
+) -> FeedPage:
+    """
+    Poll once, as :class:`~wanderer_twisted.interfaces.IKillmailFeed` has it: what fails
+    says how long to wait.
+    """
+    try:
+        page = await poll()
+    except UpstreamError as error:
+        health.failed(error.reason)
+        wait = error.retry_after
+        raise UpstreamError(
+            error.reason, backoff.next() if wait is None else wait
+        ) from error
+    backoff.reset()
+    return page

@@ -10,10 +10,10 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from wanderer_twisted.interfaces import IKillmailFeed, UpstreamError
+from wanderer_twisted.interfaces import IKillmailFeed
 from wanderer_twisted.records import FeedPage, FeedPosition, FeedStatus, Hole
 from wanderer_twisted.sources.body import BadAnswer
-from wanderer_twisted.sources.feed import Health
+from wanderer_twisted.sources.feed import Health, attempt
 from wanderer_twisted.sources.http import Client, Manners
 from wanderer_twisted.sources.pacing import Backoff
 from wanderer_twisted.sources.r2z2_cursor import Cursor, Missing
@@ -95,16 +95,7 @@ class R2Z2Feed:
         return self._health.status(str(self._cursor or ""))
 
     async def poll(self) -> FeedPage:
-        try:
-            page = await self._poll()
-        except UpstreamError as error:
-            self._health.failed(error.reason)
-            wait = error.retry_after
-            raise UpstreamError(
-                error.reason, self._backoff.next() if wait is None else wait
-            ) from error
-        self._backoff.reset()
-        return page
+        return await attempt(self._poll, self._health, self._backoff)
 
     async def _poll(self) -> FeedPage:
         if self._cursor is None:

@@ -24,7 +24,7 @@ from wanderer_twisted.interfaces import IKillmailFeed, UpstreamError
 from wanderer_twisted.records import FeedPage, FeedPosition, FeedStatus, Hole, Package
 from wanderer_twisted.sources.body import BadAnswer
 from wanderer_twisted.sources.exchange import Answer
-from wanderer_twisted.sources.feed import Health
+from wanderer_twisted.sources.feed import Health, attempt
 from wanderer_twisted.sources.http import Client, Manners, Upstream
 from wanderer_twisted.sources.pacing import Backoff
 
@@ -122,16 +122,7 @@ class RedisQFeed:
         return self._health.status(self._params["queueID"])
 
     async def poll(self) -> FeedPage:
-        try:
-            page = await self._poll()
-        except UpstreamError as error:
-            self._health.failed(error.reason)
-            wait = error.retry_after
-            raise UpstreamError(
-                error.reason, self._backoff.next() if wait is None else wait
-            ) from error
-        self._backoff.reset()
-        return page
+        return await attempt(self._poll, self._health, self._backoff)
 
     async def _poll(self) -> FeedPage:
         if self._handed is None:

@@ -36,31 +36,26 @@ def base36(number: int, width: int = _NUMBER) -> str:
 
 
 @attrs.frozen
-class Live:
+class _Moving:
     """
-    ``l``: live, without a history.
+    A cursor of the live part.
 
     :ivar seq: everything up to this number is dealt with.
     """
 
     seq: int
-    fingerprint: ClassVar[None] = None
 
     def around(self, epoch: str) -> tuple[str, str]:
         """
         The parts of the text before and behind the number, which alone moves.
         """
-        return f"l.{epoch}.", ""
+        raise NotImplementedError
 
     def text(self, epoch: str) -> str:
         return base36(self.seq).join(self.around(epoch))
 
     @property
     def start(self) -> int:
-        return self.seq
-
-    @property
-    def reaches(self) -> int:
         return self.seq
 
     def expired(self, marks: Marks) -> bool:
@@ -68,35 +63,37 @@ class Live:
 
 
 @attrs.frozen
-class AfterHistory:
+class Live(_Moving):
+    """
+    ``l``: live, without a history.
+    """
+
+    fingerprint: ClassVar[None] = None
+
+    def around(self, epoch: str) -> tuple[str, str]:
+        return f"l.{epoch}.", ""
+
+    @property
+    def reaches(self) -> int:
+        return self.seq
+
+
+@attrs.frozen
+class AfterHistory(_Moving):
     """
     ``m``: live after a history, which is not told again.
     """
 
-    seq: int
     snapshot: Snapshot
     fingerprint: str
 
     def around(self, epoch: str) -> tuple[str, str]:
-        """
-        The parts of the text before and behind the number, which alone moves.
-        """
         head, cutoff = base36(self.snapshot.head), base36(self.snapshot.cutoff, _TIME)
         return f"m.{epoch}.", f".{head}.{cutoff}.{self.fingerprint}"
-
-    def text(self, epoch: str) -> str:
-        return base36(self.seq).join(self.around(epoch))
-
-    @property
-    def start(self) -> int:
-        return self.seq
 
     @property
     def reaches(self) -> int:
         return max(self.seq, self.snapshot.head)
-
-    def expired(self, marks: Marks) -> bool:
-        return self.seq < marks.floor_seq
 
 
 @attrs.frozen
