@@ -16,7 +16,6 @@ from typing import Protocol, TypeVar
 import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IDelayedCall, IPushProducer, IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
@@ -41,6 +40,7 @@ from wanderer_twisted.stream.cursor import (
 from wanderer_twisted.stream.entries import Entry, HoleEntry, as_entry
 from wanderer_twisted.stream.opening import Opening, Wish
 from wanderer_twisted.stream.stall import StallWatch
+from wanderer_twisted.stream.waiting import Waiting
 
 T = TypeVar("T")
 
@@ -109,8 +109,7 @@ class Session:
         self._why: str | None = None
         self._paused = False
         self._following = False
-        self._waiting: Deferred[object] | None = None
-        self._wake: Deferred[None] | None = None
+        self._waiting = Waiting(hub.clock)
         self._beat: IDelayedCall | None = None
         self._stall = StallWatch(
             hub.clock, transport.backlog, lambda: self.close("stuck")
@@ -218,8 +217,7 @@ class Session:
         self._stall.stop()
         if self._beat is not None and self._beat.active():
             self._beat.cancel()
-        if self._waiting is not None:
-            self._waiting.cancel()
+        self._waiting.end()
         if why == "stuck":  # nobody will take what waits there
             self._transport.abort()
         else:
@@ -233,7 +231,7 @@ class Session:
         Have the past fetched, then freeze it at the head that the *store* has: what
         another's fetch committed may not have been published yet.
         """
-        await self._wait(self._hub.history.prepare(self.wanted, cursor.cutoff))
+        await self._waiting.wait(self._hub.history.prepare(self.wanted, cursor.cutoff))
         marks = await self._read(self._hub.store.read_marks)
         snapshot = Snapshot(marks.head, cursor.cutoff)
         self._move_to(InHistory(cursor.start, snapshot, Place(), cursor.fingerprint))
@@ -244,7 +242,7 @@ class Session:
         plan = await self._read(partial(store.measure_history, *asked, cursor.place))
         for number in range(plan.done + 1, plan.batches + 1):
             if number > plan.done + 1:
-                await self._pause(pace.between(plan.batches))
+                await self._waiting.pause(pace.between(plan.batches))
             await self._writable()
             batch = await self._read(partial(store.read_batch, *asked, cursor.place))
             if not batch.bodies:  # pruned meanwhile: the reconnect will be told
@@ -278,7 +276,7 @@ class Session:
             await self._writable()
             if self.seq >= self._hub.published:
                 self._following = True  # same turn as the test: nothing between
-                await self._woken()
+                await self._waiting.until_woken()
                 continue
             page = await self._read(
                 partial(
@@ -339,19 +337,19 @@ class Session:
             return
         self._paused, self._following = True, False
         self._stall.start()
-        self._notify()
+        self._waiting.wake()
 
     def resumeProducing(self) -> None:
         if not self._paused:
             return
         self._paused = False
         self._stall.stop()
-        self._notify()
+        self._waiting.wake()
 
     def stopProducing(self) -> None:
         self.close("gone")
 
-    # --- waiting ---------------------------------------------------------------
+    # --- reading and writing ---------------------------------------------------
 
     def _write(self, event: bytes) -> None:
         if self._why is None:
@@ -359,42 +357,16 @@ class Session:
             self.bytes += len(event)
             self._transport.write(event)
 
-    async def _wait(self, deferred: Deferred[T]) -> T:
-        """
-        Every wait of a session goes through here, so that :meth:`close` can end it.
-        """
-        if self._why is not None:
-            deferred.cancel()
-            deferred.addErrback(lambda failure: None)
-            raise CancelledError
-        self._waiting = deferred  # type: ignore[assignment]  # Deferred is invariant
-        try:
-            return await deferred
-        finally:
-            self._waiting = None
-
     async def _read(self, read: Callable[[], Deferred[T]]) -> T:
         """
         Read the store; while it cannot be read, wait: heartbeats go on.
         """
         while True:
             try:
-                return await self._wait(read())
+                return await self._waiting.wait(read())
             except StoreUnavailable:
-                await self._pause(_RETRY_SECONDS)
-
-    async def _pause(self, seconds: float) -> None:
-        await self._wait(deferLater(self._hub.clock, seconds))
+                await self._waiting.pause(_RETRY_SECONDS)
 
     async def _writable(self) -> None:
         while self._paused:
-            await self._woken()
-
-    async def _woken(self) -> None:
-        self._wake = Deferred()
-        await self._wait(self._wake)
-
-    def _notify(self) -> None:
-        wake, self._wake = self._wake, None
-        if wake is not None and not wake.called:
-            wake.callback(None)
+            await self._waiting.until_woken()
