@@ -134,12 +134,6 @@ MUTATIONS = [
         "if False:",
     ),
     Mutation(
-        "streams that a floor has passed go on",
-        "stream/hub.py",
-        "if session.overtaken(marks):",
-        "if False:",
-    ),
-    Mutation(
         "another filter's cursor starts at the head",
         "stream/opening.py",
         'start = cursor.start if reason == "filter" else published',

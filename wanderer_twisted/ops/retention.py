@@ -8,7 +8,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
-from wanderer_twisted.interfaces import IKillmailStore
+from wanderer_twisted.interfaces import IKillmailStore, StoreUnavailable
 from wanderer_twisted.tasks import Tasks
 
 #: Between two looks for something to remove, and between two slices of it.
@@ -43,6 +43,8 @@ class Retention(Service):
                 more = await self._store.prune(self._clock.seconds())
             except CancelledError:
                 raise
+            except StoreUnavailable as error:
+                self._log.warn("pruning waits: {reason}", reason=str(error))
             except Exception:
                 self._log.failure("old killmails could not be removed")
             pause = _SLICE_SECONDS if more else EVERY_SECONDS
