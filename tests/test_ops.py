@@ -91,7 +91,7 @@ class HealthTests(OpsCase):
         self.assertEqual(
             document["reasons"],
             [
-                "r2z2 is failing: The store is unavailable: disk full",
+                "r2z2 is failing: The store is full",
                 "redisq is silent",
             ],
         )
