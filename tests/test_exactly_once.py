@@ -10,6 +10,7 @@ their work, and tell of it, when the machine says so; clients read by the byte.
 import os
 import shutil
 from collections.abc import Callable, Iterable
+from functools import partial
 from tempfile import mkdtemp
 from typing import Any
 
@@ -32,8 +33,16 @@ from tests.support.killmails import DAY, START, entry
 from tests.support.oracle import Oracle, Upstream, Wanted
 from tests.support.store import crashed, make_stepped_store
 from wanderer_twisted.interfaces import IHistory
-from wanderer_twisted.partition import Filter
-from wanderer_twisted.records import BatchLimits, Change, Entry, Hole, Report
+from wanderer_twisted.partition import Filter, Snapshot
+from wanderer_twisted.records import (
+    BatchLimits,
+    Change,
+    Entry,
+    Hole,
+    JournalPage,
+    Report,
+)
+from wanderer_twisted.store import journal
 from wanderer_twisted.stream.hub import Hub
 from wanderer_twisted.stream.session import Pace, Session
 
@@ -112,6 +121,7 @@ class Machine(RuleBasedStateMachine):
             self.path, self.clock, retention_days=100
         )
         assert self.store.marks.head == self.oracle.head
+        self.store.read_journal = self.read_journal  # type: ignore[method-assign]
         self.history = HandledHistory()
         # Sizes: a batch holds three killmails, or fewer where they are large.
         limits = BatchLimits(killmails=3, size=2500)
@@ -123,6 +133,21 @@ class Machine(RuleBasedStateMachine):
             pace=Pace(limits, pause=0.1, budget=5.0),
         )
         self.hub.startService()
+
+    def read_journal(
+        self, wanted: Filter, snapshot: Snapshot | None, after: int
+    ) -> Deferred[JournalPage]:
+        """
+        As the store does, in pages so small that replays take several.
+        """
+        small = partial(
+            journal.read_journal,
+            wanted=wanted,
+            snapshot=snapshot,
+            after=after,
+            limits=journal.PageLimits(scanned=3, entries=2, size=5000),
+        )
+        return self.readers.run(small)
 
     def abandon(self) -> None:
         """
