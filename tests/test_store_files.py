@@ -127,9 +127,22 @@ class OpeningTests(SyncCase):
         Checking a database opens it and leaves it closed.
         """
         path = temporary_path(self)
+        self.successResultOf(make_store(path, Clock()).close())
         check_database(path)
         check_database(path)
         self.assertRaises(DatabaseUnusable, check_database, path + "/there")
+
+    def test_check_makes_nothing(self) -> None:
+        """
+        One that is not there is not made by a check; whether it could be is told.
+        """
+        path = temporary_path(self)
+        before = os.listdir(Path(path).parent)
+        check_database(path)
+        self.assertEqual(os.listdir(Path(path).parent), before)
+        error = self.assertRaises(DatabaseUnusable, check_database, path + "/there")
+        message = f"database {path}/there: No such file or directory"
+        self.assertEqual(str(error), message)
 
 
 def _impatient(connect):  # type: ignore[no-untyped-def]

@@ -23,6 +23,7 @@ from wanderer_twisted.sources.http import Client, make_client
 from wanderer_twisted.sources.r2z2 import make_r2z2
 from wanderer_twisted.sources.redisq import make_redisq
 from wanderer_twisted.sources.zkillboard import make_zkillboard
+from wanderer_twisted.store.schema import DatabaseUnusable
 from wanderer_twisted.store.sqlite import make_store
 from wanderer_twisted.stream.hub import Hub
 from wanderer_twisted.stream.session import Pace
@@ -142,12 +143,12 @@ class Server(MultiService):
 
     def privilegedStartService(self) -> None:
         """
-        :raises SystemExit: a port cannot be had; one line says which.
+        :raises SystemExit: the database or a port cannot be had; one line says which.
         """
-        self.store.open()
         try:
+            self.store.open()
             super().privilegedStartService()
-        except CannotListenError as error:
+        except (CannotListenError, DatabaseUnusable) as error:
             raise SystemExit(f"wanderer-sse: {error}") from error
 
     def stopService(self) -> Deferred[None]:

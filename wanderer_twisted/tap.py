@@ -65,7 +65,8 @@ class Options(usage.Options):
 
     def postOptions(self) -> None:
         """
-        :raises usage.UsageError: something cannot be used; one line says what.
+        :raises SystemExit: something cannot be used; one line on standard error says
+            what. (A UsageError would bury it under the help, on standard output.)
         """
         overrides = {
             "listen": self["listen"] or None,
@@ -76,7 +77,7 @@ class Options(usage.Options):
             if not (self["demo"] and self["database"] is None):
                 check_database(self.settings.database_path)
         except (ConfigError, DatabaseUnusable) as error:
-            raise usage.UsageError(str(error)) from error
+            raise SystemExit(f"wanderer-sse: {error}") from error
         if self["check-config"]:
             print("The settings are fine.")
             sys.exit(0)

@@ -6,6 +6,7 @@ import fcntl
 import os
 import sqlite3
 from collections.abc import Sequence
+from tempfile import TemporaryFile
 
 import attrs
 
@@ -52,6 +53,16 @@ class DatabaseFile:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise DatabaseUnusable(f"database {self.path}: {reason}") from error
 
+    def check_folder(self) -> None:
+        """
+        :raises DatabaseUnusable: the file cannot be made; the message is one line.
+        """
+        try:
+            with TemporaryFile(dir=os.path.dirname(self.path) or "."):
+                pass
+        except OSError as error:
+            raise DatabaseUnusable(f"database {self.path}: {error.strerror}") from error
+
     def release(self) -> None:
         """
         Let another server have the file.
@@ -92,11 +103,15 @@ class DatabaseFile:
 
 def check_database(path: str) -> None:
     """
-    Open it and close it again.
+    Open it and close it again. One that is not there yet is not made: who checks may
+    be another user than who will run.
 
-    :raises DatabaseUnusable: it cannot be opened; the message is one line.
+    :raises DatabaseUnusable: it cannot be opened, or made; the message is one line.
     """
     file = DatabaseFile(path)
+    if not os.path.exists(path):
+        file.check_folder()
+        return
     opened = file.open(1, 0)
     for each in opened.writing:
         each.close()

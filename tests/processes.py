@@ -1,0 +1,488 @@
+"""
+Whole programs on real sockets: the server and the simulator as processes of their own,
+and clients that come back whenever their connection ends.
+"""
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import sys
+from collections import Counter
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from inspect import isawaitable
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import treq
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
+from twisted.internet.error import ConnectError, ConnectionClosed, ProcessTerminated
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import ProcessProtocol, Protocol
+from twisted.internet.task import deferLater
+from twisted.python.failure import Failure
+from twisted.trial.unittest import TestCase
+from twisted.web.client import (
+    Agent,
+    ResponseDone,
+    ResponseFailed,
+    ResponseNeverReceived,
+)
+from twisted.web.http_headers import Headers
+
+from tests.support.eventsource import Event, EventSource
+from wanderer_twisted.stream.cursor import AfterHistory, Live, decode
+
+TWISTD = str(Path(sys.executable).parent / "twistd")
+
+#: How a connection to a server that is killed and started again can fail.
+_BROKEN = (ConnectError, ConnectionClosed, ResponseFailed, ResponseNeverReceived)
+
+
+def free_port() -> int:
+    """
+    A port that nobody has, below those that the kernel gives to outgoing connections.
+    """
+    for port in Random().sample(range(15_000, 32_000), 100):
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+    raise RuntimeError("no free port")
+
+
+class Process(ProcessProtocol):
+    """
+    A program, and what it said.
+
+    :ivar status: its exit status, or minus the signal that ended it; None while it
+        runs.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self.command = command
+        self.status: int | None = None
+        self.ended: Deferred[None] = Deferred()
+        self._out = b""
+        self._err = b""
+
+    @property
+    def out(self) -> str:
+        return self._out.decode("utf-8", "replace")
+
+    @property
+    def err(self) -> str:
+        return self._err.decode("utf-8", "replace")
+
+    @property
+    def pid(self) -> int:
+        assert self.transport is not None and self.transport.pid is not None
+        return int(self.transport.pid)
+
+    def outReceived(self, data: bytes) -> None:  # noqa: N802  (Twisted's names)
+        self._out += data
+
+    def errReceived(self, data: bytes) -> None:  # noqa: N802
+        self._err += data
+
+    def processEnded(self, reason: Failure) -> None:  # noqa: N802
+        error: Any = reason.value
+        self.status = 0
+        if isinstance(error, ProcessTerminated):
+            self.status = -error.signal if error.signal else error.exitCode
+        self.ended.callback(None)
+
+    def send(self, number: signal.Signals) -> None:
+        """
+        Send it a signal, if it is still there.
+        """
+        if self.status is None:
+            os.kill(self.pid, number)
+
+    async def kill(self) -> None:
+        """
+        End it as a power cut would, and wait until it is gone.
+        """
+        self.send(signal.SIGKILL)
+        await self.ended
+
+    def report(self) -> str:
+        command = " ".join(self.command)
+        return f"\n--- {command}\n(status {self.status})\n{self.out}{self.err}"
+
+
+class ProcessCase(TestCase):
+    """
+    A test case with processes: killed when it is over, their output shown when it
+    failed.
+
+    :ivar folder: an own, empty one, in which the processes run.
+    """
+
+    timeout = 120
+
+    def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        self.reactor: Any = reactor
+        self.processes: list[Process] = []
+        self.folder = Path(self.mktemp()).resolve()
+        (self.folder / "tmp").mkdir(parents=True)
+
+    def run(self, result: Any) -> None:  # type: ignore[override]  # trial's own
+        before = len(result.errors) + len(result.failures)
+        super().run(result)
+        if len(result.errors) + len(result.failures) > before:
+            for process in self.processes:
+                print(process.report())
+
+    # --- processes -------------------------------------------------------------
+
+    def spawn(self, *command: str) -> Process:
+        process = Process(command)
+        self.processes.append(process)
+        environment = {**os.environ, "TMPDIR": str(self.folder / "tmp")}
+        self.reactor.spawnProcess(
+            process, command[0], command, environment, str(self.folder)
+        )
+        self.addCleanup(process.kill)
+        return process
+
+    def twistd(self, *arguments: str) -> Process:
+        return self.spawn(TWISTD, "-n", "--pidfile=", *arguments)
+
+    async def simulator(self, *options: str, port: int = 0) -> "Simulator":
+        """
+        One that answers, and plays on command only.
+        """
+        port = port or free_port()
+        process = self.twistd(
+            "wanderer-simulator",
+            *("--listen", f"tcp:{port}:interface=127.0.0.1", "--pace", "manual"),
+            *options,
+        )
+        simulator = Simulator(process, f"http://127.0.0.1:{port}", port)
+        await self.until("the simulator answers", simulator.answers)
+        return simulator
+
+    async def server(self, name: str, *, code: str = "", **settings: Any) -> "Server":
+        """
+        One that answers.
+
+        :param name: of its files.
+        :param code: run in its process before it starts.
+        """
+        server = Server(self, name, code, settings)
+        await server.start()
+        return server
+
+    # --- waiting ---------------------------------------------------------------
+
+    async def until(
+        self, what: str, condition: Callable[[], Any], within: float = 60.0
+    ) -> Any:
+        """
+        Wait for something to become true.
+
+        :param condition: may be a coroutine function.
+        :returns: what *condition* returned in the end.
+        """
+        deadline = self.reactor.seconds() + within
+        while True:
+            answer = condition()
+            if isawaitable(answer):
+                answer = await answer
+            if answer:
+                return answer
+            if self.reactor.seconds() > deadline:
+                self.fail(f"not within {within} s: {what}")
+            await self.pause(0.05)
+
+    async def pause(self, seconds: float) -> None:
+        await deferLater(self.reactor, seconds)
+
+    async def together(self, *parts: Coroutine[Any, Any, None]) -> None:
+        """
+        Do several things side by side, since most of their time is waiting. All of
+        them end before any failure is told.
+        """
+        running = [Deferred.fromCoroutine(part) for part in parts]
+        ends: Any = await DeferredList(running, consumeErrors=True)
+        failures = [result for well, result in ends if not well]
+        for failure in failures[1:]:
+            failure.printTraceback(file=sys.stdout)
+        if failures:
+            failures[0].raiseException()
+
+    # --- clients ---------------------------------------------------------------
+
+    def client(self, server: "Server", query: str = "", slow: float = 0.0) -> "Client":
+        """
+        An open one.
+        """
+        client = Client(self.reactor, server.stream_url(query), slow)
+        client.open()
+        self.addCleanup(client.close)
+        return client
+
+    def check_exactly_once(
+        self, client: "Client", wanted: Collection[int], server: "Server"
+    ) -> None:
+        """
+        The client got these and no others, each once, the live ones under the numbers
+        that the store has for them, and in their order.
+        """
+        self.assertEqual(sorted(set(wanted) - set(client.killmails)), [], "lost")
+        self.assertEqual(sorted(set(client.killmails) - set(wanted)), [], "not wanted")
+        repeated = [id for id, n in Counter(client.killmails).items() if n > 1]
+        self.assertEqual(repeated, [], "repeated")
+        announced = dict(server.announced())
+        self.assertEqual(client.live, sorted(client.live), "not in order")
+        for seq, killmail_id in client.live:
+            self.assertEqual(announced[seq], killmail_id)
+
+
+class Simulator:
+    """
+    A simulator, commanded over HTTP.
+
+    :ivar played: the killmails that it was told to play.
+    """
+
+    def __init__(self, process: Process, base_url: str, port: int) -> None:
+        self.process = process
+        self.port = port
+        self.base_url = base_url
+        self.played: list[int] = []
+
+    def settings(self, *feeds: str) -> dict[str, Any]:
+        """
+        A server's settings with this one as its whole world.
+
+        :param feeds: ``r2z2`` or ``redisq``.
+        """
+        return {
+            "contact": "tests@example.org",
+            "feeds": [self.feed(kind) for kind in feeds or ("r2z2",)],
+            "zkillboard": {"url": self.url("zkb/api"), "requests_per_second": 100},
+            "esi": {"url": self.url("esi")},
+        }
+
+    def feed(self, kind: str) -> dict[str, Any]:
+        if kind == "r2z2":
+            return {"kind": kind, "url": self.url("r2z2")}
+        url = self.url("redisq/listen.php")
+        return {"kind": kind, "url": url, "queue_id": "tests", "ttw": 1}
+
+    def url(self, path: str) -> str:
+        return f"{self.base_url}/{path}"
+
+    async def answers(self) -> bool:
+        return await answers(self.url("control/"))
+
+    async def get(self, path: str) -> Any:
+        return await self._command("GET", path)
+
+    async def post(self, path: str, **wishes: Any) -> Any:
+        return await self._command("POST", path, wishes)
+
+    async def play(self, count: int = 1) -> list[int]:
+        answer = await self.post("play", count=count)
+        self.played += answer["killmail_ids"]
+        return list(answer["killmail_ids"])
+
+    async def fault(self, kind: str, service: str, path: str, **more: Any) -> None:
+        fault = {"kind": kind, "service": service, "path": path, **more}
+        await self._command("POST", "faults", fault)
+
+    async def _command(self, method: str, path: str, wishes: Any = None) -> Any:
+        response = await treq.request(
+            method, self.url(f"control/{path}"), json=wishes, persistent=False
+        )
+        document = await response.json()
+        assert response.code == 200, document
+        return document
+
+
+class Server:
+    """
+    A server that can be killed and started again on the same port and database.
+    """
+
+    def __init__(
+        self, case: ProcessCase, name: str, code: str, settings: dict[str, Any]
+    ) -> None:
+        self._case = case
+        self._code = code
+        self.port = free_port()
+        self.database = case.folder / f"{name}.db"
+        self._config = case.folder / f"{name}.yaml"
+        self._config.write_text(
+            json.dumps(
+                {
+                    "listen": [f"tcp:{self.port}:interface=127.0.0.1"],
+                    "database": f"sqlite:{self.database}",
+                    **settings,
+                }
+            )
+        )
+
+    async def start(self) -> None:
+        """
+        Start it and wait until it answers.
+        """
+        self.launch()
+        await self._case.until("the server answers", self.answers)
+
+    def launch(self) -> None:
+        command = ["-n", "--pidfile=", "wanderer-sse", "--config", str(self._config)]
+        if self._code:
+            code = f"{self._code}\nfrom twisted.scripts.twistd import run\nrun()"
+            self.process = self._case.spawn(sys.executable, "-c", code, *command)
+        else:
+            self.process = self._case.spawn(TWISTD, *command)
+
+    def url(self, path: str) -> str:
+        return f"http://127.0.0.1:{self.port}/{path}"
+
+    def stream_url(self, query: str) -> str:
+        return self.url("api/v1/kills/stream" + (f"?{query}" if query else ""))
+
+    async def answers(self) -> bool:
+        if self.process.status is not None:
+            raise AssertionError(f"the server ended: {self.process.report()}")
+        return await answers(self.url("ping"))
+
+    async def health(self) -> tuple[int, Any]:
+        response = await treq.get(self.url("health"), persistent=False)
+        return response.code, await response.json()
+
+    def announced(self) -> list[tuple[int, int]]:
+        """
+        What the store says was announced: (live number, killmail_id).
+        """
+        rows = self._select("SELECT live_seq, killmail_id FROM killmail")
+        return sorted((seq, id) for seq, id in rows if seq is not None)
+
+    def _select(self, statement: str) -> list[tuple[Any, ...]]:
+        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
+        try:
+            return connection.execute(statement).fetchall()
+        finally:
+            connection.close()
+
+
+async def answers(url: str) -> bool:
+    try:
+        response = await treq.get(url, persistent=False)
+        await response.content()
+    except _BROKEN:
+        return False
+    return bool(response.code == 200)
+
+
+class Client:
+    """
+    An EventSource on a real connection. Whenever that ends it comes back, at once, with
+    the last id that it got.
+
+    :param slow: seconds to rest after every read.
+    :ivar killmails: ids, in the order in which they came, of history and live.
+    :ivar live: (number, id) of what came live.
+    :ivar ends: how each connection ended; True for a proper end of the response.
+    """
+
+    def __init__(self, reactor: Any, url: str, slow: float = 0.0) -> None:
+        self.source = EventSource()
+        self.events: list[Event] = []
+        self.killmails: list[int] = []
+        self.live: list[tuple[int, int]] = []
+        self.ends: list[bool] = []
+        self.returns = True
+        self.slow = slow
+        self.reactor = reactor
+        self._url = url
+        self._running: Deferred[None] | None = None
+
+    def open(self) -> None:
+        self._running = Deferred.fromCoroutine(self._run())
+
+    async def close(self) -> None:
+        if self._running is not None:
+            running, self._running = self._running, None
+            running.addErrback(lambda failure: failure.trap(CancelledError))
+            running.cancel()
+            await running
+
+    def named(self, name: str) -> list[Event]:
+        """
+        The events of one name.
+        """
+        return [event for event in self.events if event.name == name]
+
+    async def _run(self) -> None:
+        agent = Agent(self.reactor)
+        while True:
+            headers = Headers({"Accept": ["text/event-stream"]})
+            if self.source.last_event_id:
+                headers.setRawHeaders("Last-Event-ID", [self.source.last_event_id])
+            try:
+                response = await agent.request(b"GET", self._url.encode(), headers)
+                assert response.code == 200, response.code
+                body = _Body(self)
+                response.deliverBody(body)
+                self.ends.append(await body.done)
+            except _BROKEN:
+                pass  # it is not there yet
+            if not self.returns:
+                return
+            await deferLater(self.reactor, 0.1)
+
+    def take(self, data: bytes) -> None:
+        for event in self.source.feed(data):
+            self.events.append(event)
+            if event.name == "batch":
+                self.killmails += [kill["killmail_id"] for kill in event.data["kills"]]
+            elif event.name == "killmail":
+                killmail_id = event.data["killmail_id"]
+                self.killmails.append(killmail_id)
+                _, cursor = decode(event.id)
+                assert isinstance(cursor, Live | AfterHistory)
+                self.live.append((cursor.seq, killmail_id))
+
+
+class _Body(Protocol):
+    """
+    The body of one response.
+
+    :ivar done: fires with whether it was ended properly.
+    """
+
+    transport: Any
+
+    def __init__(self, client: Client) -> None:
+        self.done: Deferred[bool] = Deferred(lambda _: self.transport.loseConnection())
+        self._client = client
+
+    def connectionMade(self) -> None:
+        self._client.source.connect()
+
+    def dataReceived(self, data: bytes) -> None:
+        self._client.take(data)
+        if self._client.slow:
+            producer: IPushProducer = self.transport
+            producer.pauseProducing()
+            self._client.reactor.callLater(self._client.slow, self._go_on)
+
+    def _go_on(self) -> None:
+        if not self.done.called:
+            self.transport.resumeProducing()
+
+    def connectionLost(self, reason: Failure) -> None:  # type: ignore[override]
+        if not self.done.called:
+            self.done.callback(reason.check(ResponseDone) is not None)
