@@ -35,7 +35,7 @@ class BytesTests(SyncCase):
         data = events.connected(
             wanted, 7, "beef", "historical", False, "l.x", 2900, START
         )
-        self.assertTrue(data.startswith(b"id: l.x\nretry: 2900\nevent: connected\n"))
+        self.assertTrue(data.startswith(b"retry: 2900\nevent: connected\ndata: {"))
         event = parse(data)
         self.assertEqual(event.retry, 2900)
         self.assertEqual(
@@ -83,8 +83,8 @@ class BytesTests(SyncCase):
         data = events.batch([b'{"a":1}', b'{"b":2}'], 1, 3, "h.x")
         self.assertEqual(
             data,
-            b'id: h.x\nevent: batch\ndata: {"kills":[{"a":1},{"b":2}],"count":2,'
-            b'"batch_number":1,"total_batches":3}\n\n',
+            b'event: batch\ndata: {"kills":[{"a":1},{"b":2}],"count":2,'
+            b'"batch_number":1,"total_batches":3}\nid: h.x\n\n',
         )
 
     def test_transition(self) -> None:
@@ -103,16 +103,25 @@ class BytesTests(SyncCase):
             },
         )
 
+    def test_id_comes_last(self) -> None:
+        """
+        Whoever has read an event's ``id`` has read the event: some clients take it at
+        once, and would never ask again for what was cut off behind it.
+        """
+        data = events.batch([b"{}"], 1, 1, "l.x")
+        self.assertTrue(data.endswith(b"}\nid: l.x\n\n"))
+        self.assertEqual(data.count(b"\n\n"), 1)
+
     def test_killmail(self) -> None:
         """
         A killmail is encoded once; only its ``id`` line is a stream's own.
         """
         entry = KillmailEntry(record(7, live_seq=1, items=2), 1)
         self.assertIs(entry.rest(False), entry.rest(False))
-        event = parse(b"id: l.x\n" + entry.rest(False))
+        event = parse(entry.rest(False) + events.end("l.x"))
         self.assertEqual((event.name, event.id), ("killmail", "l.x"))
         self.assertNotIn("items", event.data["victim"])
-        event = parse(b"id: l.x\n" + entry.rest(True))
+        event = parse(entry.rest(True) + events.end("l.x"))
         self.assertEqual(len(event.data["victim"]["items"]), 2)
 
     def test_heartbeat(self) -> None:

@@ -29,7 +29,7 @@ from wanderer_twisted.web.cors import Cors
 from wanderer_twisted.web.parameters import Rules
 from wanderer_twisted.web.site import PublicSite
 
-CONNECTED = b"id: l.abc123.1\nretry: 3000\nevent: connected\ndata: {}\n\n"
+CONNECTED = b"retry: 3000\nevent: connected\ndata: {}\nid: l.abc123.1\n\n"
 NOW = 1_795_000_000.0
 
 

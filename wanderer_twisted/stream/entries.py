@@ -12,7 +12,7 @@ from wanderer_twisted.stream import events
 class KillmailEntry:
     """
     A killmail on its way to any number of streams, encoded once for all of them: only
-    the line with the cursor differs, and it goes before the rest.
+    the line with the cursor differs, and it comes last.
     """
 
     record: Record
@@ -20,9 +20,12 @@ class KillmailEntry:
     _rest: dict[bool, bytes] = attrs.field(factory=dict, init=False, repr=False)
 
     def rest(self, with_items: bool) -> bytes:
+        """
+        All but the event's end.
+        """
         if with_items not in self._rest:
             body = self.record.body.json(with_items)
-            self._rest[with_items] = events.event("killmail", body)
+            self._rest[with_items] = events.event("killmail", body)[:-1]
         return self._rest[with_items]
 
 

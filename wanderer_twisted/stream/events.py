@@ -28,12 +28,18 @@ def event(
 
     :param data: JSON.
     """
-    lines = [b"event: %b\ndata: %b\n\n" % (name.encode(), data)]
-    if retry_ms is not None:
-        lines.insert(0, b"retry: %d\n" % retry_ms)
-    if cursor is not None:
-        lines.insert(0, b"id: %b\n" % cursor.encode())
-    return b"".join(lines)
+    retry = b"" if retry_ms is None else b"retry: %d\n" % retry_ms
+    rest = b"%bevent: %b\ndata: %b\n" % (retry, name.encode(), data)
+    return rest + (b"\n" if cursor is None else end(cursor))
+
+
+def end(cursor: str) -> bytes:
+    """
+    The end of an event. The ``id`` is its last line: some clients take one as soon as
+    they read it (fetch-event-source 2.0.1), and would miss an event that was cut off
+    behind it.
+    """
+    return b"id: %b\n\n" % cursor.encode()
 
 
 def connected(

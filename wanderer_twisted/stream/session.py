@@ -304,7 +304,7 @@ class Session:
         elif is_live(entry.record.facts, self.wanted, self._snapshot):
             cursor = base36(self.seq).join(self._id_around)
             rest = entry.rest(self._wish.with_items)
-            self._write(b"id: %b\n%b" % (cursor.encode(), rest))
+            self._write(rest + events.end(cursor))
 
     def warn(self, kind: str, message: str, retry_ms: int | None = None) -> None:
         """
