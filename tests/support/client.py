@@ -144,7 +144,7 @@ class CheckedClient:
             data["total_batches"],
         )
         assert data["batch_number"] <= data["total_batches"]
-        assert 1 <= data["count"] == len(data["kills"]) <= 3
+        assert 1 <= data["count"] == len(data["kills"]) <= 2
         for kill in data["kills"]:
             place = (_time(kill, oracle), kill["killmail_id"])
             assert place > self.last_place, "not in the order of kill_time"
