@@ -381,6 +381,16 @@ class ListeningTests(SocketsCase):
         second = Listener(endpoint, self.public.site, AcceptRate(self.reactor, 10))
         self.assertRaises(CannotListenError, second.startService)
 
+    async def test_backlog(self) -> None:
+        """
+        A hundred clients that come before the reactor turns are all let in.
+        """
+        await self.serve()
+        for _ in range(100):
+            client = socket.create_connection(self.address, timeout=0.5)
+            self.addCleanup(client.close)
+        await self.until(lambda: self.public.site.channels == 100)
+
     async def test_storm(self) -> None:
         """
         Over the rate nobody is refused: the rest waits and is served in the next

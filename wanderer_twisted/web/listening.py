@@ -2,7 +2,10 @@
 Listening: a port that cannot be had stops the start, and one that is stormed pauses.
 """
 
+from typing import Final
+
 from twisted.application.service import Service
+from twisted.internet import tcp
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
@@ -14,6 +17,12 @@ from twisted.internet.interfaces import (
 )
 from twisted.logger import Logger
 from twisted.python.failure import Failure
+
+#: Connections that wait in the kernel until they are accepted, where the endpoint does
+#: not say (the kernel has a maximum of its own, net.core.somaxconn). Over Twisted's 50
+#: a connecting client hears nothing and tries again after one second, then two, ...
+_BACKLOG: Final = 4096
+_TWISTED_BACKLOG: Final = 50
 
 
 class AcceptRate:
@@ -111,6 +120,8 @@ class Listener(Service):
 
     def _bound(self, port: IListeningPort) -> None:
         self.port = port
+        if isinstance(port, tcp.Port) and port.backlog == _TWISTED_BACKLOG:
+            port.socket.listen(_BACKLOG)
         self._rate.watch(port)
         self._log.info("Listening on {address}", address=port.getHost())
 
