@@ -1,6 +1,7 @@
 # make run      a server with data of its own: .venv, install, start
 # make test     what the tests need, then all of them
 # make check    test, lint and types
+# make mistakes proof that the exactly-once test bites
 # make bench    the figures of docs/performance.rst
 #
 # Needs python3 (3.11 or newer) with venv: on Debian, python3-venv.
@@ -10,7 +11,7 @@ VENV   := .venv
 BIN    := $(VENV)/bin
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test lint types check bench clean
+.PHONY: run test lint types check mistakes bench clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/installed
@@ -28,6 +29,9 @@ types: $(VENV)/installed-dev
 	@$(BIN)/mypy wanderer_twisted tests twisted/plugins/wanderer_sse.py
 
 check: lint types test
+
+mistakes: $(VENV)/installed-dev
+	@$(BIN)/python -m tests.mutations
 
 bench: $(VENV)/installed-dev
 	@$(BIN)/python -m bench

@@ -156,6 +156,7 @@ class Demo(MultiService):
             "\nKillmails of 2021, as if they happened now. Try:\n\n"
             f"    curl -N 'http://{host}:{address.port}/api/v1/kills/stream"
             f"?character_ids={ids}&preload_days=90'\n",
+            file=sys.__stdout__,  # as it is, not as lines of the log
             flush=True,
         )
 

@@ -148,6 +148,7 @@ class QuietSite(Site):
     """
 
     displayTracebacks = False  # noqa: N815  (twisted.web's name)
+    noisy = False
 
     def log(self, request: HTTPRequest) -> None:
         """

@@ -211,6 +211,7 @@ class PublicSite(Site):
 
     protocol = BoundedChannel  # type: ignore[assignment]  # without the HTTP/2 switch
     requestFactory = PublicRequest
+    noisy = False  # the listener says where it listens
     _log = Logger()
 
     def __init__(
