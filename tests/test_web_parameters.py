@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from tests.support.cases import SyncCase
 from wanderer_twisted.partition import Filter
-from wanderer_twisted.stream.session import Wish
+from wanderer_twisted.stream.opening import Wish
 from wanderer_twisted.web.errors import ApiError
 from wanderer_twisted.web.parameters import KNOWN, Rules
 

@@ -20,7 +20,7 @@ from wanderer_twisted.interfaces import IClientTransport, StoreUnavailable
 from wanderer_twisted.killmail import Body
 from wanderer_twisted.partition import Facts
 from wanderer_twisted.records import Record
-from wanderer_twisted.stream.session import Wish
+from wanderer_twisted.stream.opening import Wish
 from wanderer_twisted.web.addresses import Proxies
 from wanderer_twisted.web.admission import Admission
 from wanderer_twisted.web.api import Api

@@ -25,7 +25,7 @@ from wanderer_twisted.interfaces import (
 )
 from wanderer_twisted.killmail import MAX_KILLMAIL_ID
 from wanderer_twisted.stream.events import refusal
-from wanderer_twisted.stream.session import Wish
+from wanderer_twisted.stream.opening import Wish
 from wanderer_twisted.web.admission import Admission
 from wanderer_twisted.web.errors import (
     ApiError,

@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 import attrs
 
 from wanderer_twisted.partition import Filter
-from wanderer_twisted.stream.session import Wish
+from wanderer_twisted.stream.opening import Wish
 from wanderer_twisted.web.errors import invalid
 
 _IDS = ("character_ids", "system_ids")
