@@ -12,7 +12,7 @@ from wanderer_twisted.history import coverage
 from wanderer_twisted.history.coverage import (
     HOUR,
     LAG,
-    Place,
+    PageKey,
     Seen,
     covers,
     feeds_since,
@@ -113,7 +113,7 @@ class Weigh(SyncCase):
         A page covers what is younger than its last row: the next page may begin with
         the same second.
         """
-        seen = weigh(Place(1), self.page(NOW, CUTOFF), CUTOFF, limit=0)
+        seen = weigh(PageKey(1), self.page(NOW, CUTOFF), CUTOFF, limit=0)
         self.assertEqual(seen.since, CUTOFF + 1)
         self.assertFalse(seen.ended or seen.reaches(CUTOFF))
 
@@ -121,7 +121,7 @@ class Weigh(SyncCase):
         """
         Nothing is claimed beyond the limit, as nothing is stored there.
         """
-        seen = weigh(Place(1), self.page(NOW, 5), 5, limit=CUTOFF)
+        seen = weigh(PageKey(1), self.page(NOW, 5), 5, limit=CUTOFF)
         self.assertEqual(seen.since, CUTOFF)
 
     def test_end_of_the_list(self) -> None:
@@ -129,8 +129,8 @@ class Weigh(SyncCase):
         A list that ends covers everything before, one of a month all of the month.
         """
         empty = ListingPage((), NOW, last=True)
-        self.assertEqual(weigh(Place(1), empty, None, limit=7).since, 7)
-        october = Place(2, (2026, 10))
+        self.assertEqual(weigh(PageKey(1), empty, None, limit=7).since, 7)
+        october = PageKey(2, (2026, 10))
         self.assertEqual(
             weigh(october, empty, None, limit=7).since, month_start((2026, 10))
         )
@@ -141,7 +141,7 @@ class Weigh(SyncCase):
         """
         Page 100 is the end of what can be asked for, not of what there is.
         """
-        seen = weigh(Place(100), self.page(NOW, last=True), NOW, limit=7)
+        seen = weigh(PageKey(100), self.page(NOW, last=True), NOW, limit=7)
         self.assertEqual(seen, Seen(NOW, NOW + 1, ended=False, short=True))
 
     def test_unknown(self) -> None:
@@ -150,7 +150,7 @@ class Weigh(SyncCase):
         """
         page = ListingPage([Package(1, None, {})], NOW, last=False)
         self.assertIsNone(last_time(page))
-        self.assertIsNone(weigh(Place(1), page, None, limit=7).since)
+        self.assertIsNone(weigh(PageKey(1), page, None, limit=7).since)
 
     def test_kill_time(self) -> None:
         """
@@ -197,7 +197,7 @@ class Keys(SyncCase):
         """
         A page of a month is another than that of all time.
         """
-        self.assertNotEqual(hash(Place(1)), hash(Place(1, (2026, 11))))
+        self.assertNotEqual(hash(PageKey(1)), hash(PageKey(1, (2026, 11))))
         self.assertEqual(coverage.LAST_PAGE, 100)
 
 

@@ -28,9 +28,9 @@ Month = tuple[int, int]
 
 
 @attrs.frozen
-class Place:
+class PageKey:
     """
-    A page of a listing; no month for that of all time.
+    Which page of a listing; no month for those of all time.
     """
 
     number: int
@@ -116,7 +116,7 @@ def is_fresh(coverage: Coverage, now: float) -> bool:
 
 
 def weigh(
-    place: Place,
+    place: PageKey,
     page: ListingPage,
     oldest: int | None,
     limit: int,

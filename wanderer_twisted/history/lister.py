@@ -10,7 +10,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from wanderer_twisted.backoff import backoff
-from wanderer_twisted.history.coverage import HOUR, Key, Place, Seen
+from wanderer_twisted.history.coverage import HOUR, Key, PageKey, Seen
 from wanderer_twisted.history.turns import Turns
 from wanderer_twisted.interfaces import IListingSource, UpstreamError
 from wanderer_twisted.records import ListingPage
@@ -39,9 +39,9 @@ class Lister:
         self._listings = listings
         self._turns = turns
         self._in_hand = DeferredSemaphore(_PAGES_IN_HAND)
-        self._seen: dict[tuple[Key, Place], Seen] = {}
+        self._seen: dict[tuple[Key, PageKey], Seen] = {}
 
-    async def page(self, key: Key, place: Place) -> ListingPage:
+    async def page(self, key: Key, place: PageKey) -> ListingPage:
         """
         Ask for a page. Whoever gets it says :meth:`release` when it is dealt with: only
         so many are in memory, and the next one waits.
@@ -62,7 +62,7 @@ class Lister:
             await deferLater(self._clock, rest)
         return await self._attempt(key, place)
 
-    async def _attempt(self, key: Key, place: Place) -> ListingPage:
+    async def _attempt(self, key: Key, place: PageKey) -> ListingPage:
         kind, owner = key
         await self._turns.take(key)
         try:
@@ -81,7 +81,7 @@ class Lister:
     def release(self) -> None:
         self._in_hand.release()
 
-    def remember(self, key: Key, place: Place, seen: Seen) -> None:
+    def remember(self, key: Key, place: PageKey, seen: Seen) -> None:
         """
         Keep what a page said, once all of it is stored.
         """
@@ -90,7 +90,7 @@ class Lister:
         while len(self._seen) > _REMEMBERED:
             del self._seen[next(iter(self._seen))]
 
-    def recall(self, key: Key, place: Place) -> Seen | None:
+    def recall(self, key: Key, place: PageKey) -> Seen | None:
         """
         What a page said within the last hour, in which it would say it again.
         """

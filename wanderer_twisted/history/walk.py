@@ -11,7 +11,7 @@ from wanderer_twisted.history.coverage import (
     LAG,
     LAST_PAGE,
     Key,
-    Place,
+    PageKey,
     Seen,
     is_fresh,
     joins,
@@ -24,8 +24,7 @@ from wanderer_twisted.history.keeper import Keeper, Kept, last_time
 from wanderer_twisted.history.lister import Lister
 from wanderer_twisted.interfaces import IKillmailStore
 from wanderer_twisted.partition import Filter, Snapshot
-from wanderer_twisted.records import BatchLimits, Coverage, ListingPage
-from wanderer_twisted.records import Place as HistoryPlace
+from wanderer_twisted.records import BatchLimits, Coverage, ListingPage, Place
 
 
 class Walk:
@@ -75,9 +74,9 @@ class Walk:
         """
         try:
             if not self._first_page_falls_short(cutoff):
-                seen = await self._see(Place(1), cutoff)
+                seen = await self._see(PageKey(1), cutoff)
                 if seen.short and not (seen.doubtful or seen.reaches(cutoff)):
-                    seen = await self._see(Place(2), cutoff)  # empty: that was all
+                    seen = await self._see(PageKey(2), cutoff)  # empty: that was all
                 if seen.reaches(cutoff):
                     return
             await self._walk_months(cutoff)
@@ -101,7 +100,7 @@ class Walk:
         self._asked_at = inf
         for month in months_back(self._clock.seconds(), cutoff):
             for number in range(1, LAST_PAGE + 1):
-                seen = await self._see(Place(number, month), cutoff)
+                seen = await self._see(PageKey(number, month), cutoff)
                 if seen.doubtful or seen.reaches(cutoff):
                     return
                 if seen.ended:
@@ -111,7 +110,7 @@ class Walk:
 
     # --- one page ----------------------------------------------------------------
 
-    async def _see(self, place: Place, cutoff: int) -> Seen:
+    async def _see(self, place: PageKey, cutoff: int) -> Seen:
         seen = self._lister.recall(self._key, place)
         if seen is not None:
             await self._stored()
@@ -140,7 +139,7 @@ class Walk:
             await storing
 
     async def _keep(
-        self, place: Place, page: ListingPage, cutoff: int, doubtful: bool
+        self, place: PageKey, page: ListingPage, cutoff: int, doubtful: bool
     ) -> Seen:
         def seen_in(kept: Kept) -> Seen:
             return weigh(place, page, kept.oldest, self._limit, kept.whole)
@@ -164,7 +163,7 @@ class Walk:
             self._lister.remember(self._key, place, seen)
         return seen
 
-    async def _is_doubtful(self, place: Place, page: ListingPage) -> bool:
+    async def _is_doubtful(self, place: PageKey, page: ListingPage) -> bool:
         """
         Whether an empty answer is none: the service gives one too where it is
         overloaded (contracts.md §3, Latency). Then the store knows a killmail that
@@ -187,7 +186,7 @@ class Walk:
         )
         marks = await self._keeper.committer.when_available(self._store.read_marks)
         snapshot = Snapshot(marks.head, since)
-        limits, start = BatchLimits(), HistoryPlace()
+        limits, start = BatchLimits(), Place()
         plan = await self._keeper.committer.when_available(
             lambda: self._store.measure_history(wanted, snapshot, False, limits, start)
         )
