@@ -30,6 +30,7 @@ setup(
     extras_require={
         "dev": [
             "coverage>=7.10",
+            "docutils>=0.21",
             "httpx",
             "httpx-sse",
             "hypothesis>=6.100",
