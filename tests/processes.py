@@ -184,7 +184,7 @@ class ProcessCase(TestCase):
     # --- waiting ---------------------------------------------------------------
 
     async def until(
-        self, what: str, condition: Callable[[], Any], within: float = 60.0
+        self, what: str, condition: Callable[[], Any], within: float = 40.0
     ) -> Any:
         """
         Wait for something to become true.
@@ -202,6 +202,19 @@ class ProcessCase(TestCase):
             if self.reactor.seconds() > deadline:
                 self.fail(f"not within {within} s: {what}")
             await self.pause(0.05)
+
+    async def until_all(self, client: "Client", wanted: Collection[int]) -> None:
+        """
+        Wait until the client has all of these killmails.
+        """
+
+        def lacking() -> list[int]:
+            return sorted(set(wanted) - set(client.killmails))
+
+        try:
+            await self.until("all killmails", lambda: not lacking())
+        except self.failureException as error:
+            self.fail(f"{error}: {lacking()} of {wanted} are lacking")
 
     async def pause(self, seconds: float) -> None:
         await deferLater(self.reactor, seconds)
@@ -229,6 +242,22 @@ class ProcessCase(TestCase):
         client.open()
         self.addCleanup(client.close)
         return client
+
+    async def connected(self, server: "Server", query: str = "") -> "Client":
+        """
+        One that has begun.
+        """
+        client = self.client(server, query)
+        await self.until("a connection", lambda: client.events)
+        return client
+
+    def check_all_live(self, client: "Client", server: "Server") -> None:
+        """
+        The client, of everything, got all that was announced since its first one.
+        """
+        first, _ = client.live[0]
+        announced = [id for seq, id in server.announced() if seq >= first]
+        self.check_exactly_once(client, announced, server)
 
     def check_exactly_once(
         self, client: "Client", wanted: Collection[int], server: "Server"
@@ -361,6 +390,13 @@ class Server:
     async def health(self) -> tuple[int, Any]:
         response = await treq.get(self.url("health"), persistent=False)
         return response.code, await response.json()
+
+    async def has_begun(self) -> bool:
+        """
+        Whether all feeds know where they are.
+        """
+        _, health = await self.health()
+        return all(feed["position"] for feed in health["feeds"])
 
     def announced(self) -> list[tuple[int, int]]:
         """

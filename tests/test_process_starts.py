@@ -47,7 +47,7 @@ class StartsTests(ProcessCase):
         key = self.written("key.yaml", "lisen: []")
         value = self.written("value.yaml", "retention: {days: 3}")
         none = str(self.folder / "none.yaml")
-        listen = "a Twisted endpoint, as tcp:4004:interface=127.0.0.1"
+        allowed = "a Twisted endpoint, as tcp:4004:interface=127.0.0.1"
         before = sorted(self.folder.rglob("*"))
         refusals: list[Coroutine[Any, Any, None]] = [
             self.refused(
@@ -65,7 +65,8 @@ class StartsTests(ProcessCase):
             ),
             self.refused(
                 self.start("--listen", "udp:9", "--demo"),
-                f"--listen[0]: found 'udp:9' (Unknown endpoint type: 'udp'), allowed: {listen}",
+                "--listen[0]: found 'udp:9' (Unknown endpoint type: 'udp'), allowed:"
+                f" {allowed}",
             ),
         ]
         await self.together(*refusals)
