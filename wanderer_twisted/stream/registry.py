@@ -3,7 +3,7 @@ Which streams a killmail concerns.
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from wanderer_twisted.partition import Facts, Filter
 
@@ -14,6 +14,10 @@ class _Member(Protocol):
 
 
 M = TypeVar("M", bound=_Member)
+
+#: The members of one id. Most ids have few, and a set takes four times the memory.
+_Members = tuple[M, ...] | set[M]
+_FEW: Final = 8
 
 
 class Registry(Generic[M]):
@@ -26,8 +30,8 @@ class Registry(Generic[M]):
     def __init__(self) -> None:
         self._members: set[M] = set()
         self._everything: set[M] = set()
-        self._by_character: dict[int, set[M]] = {}
-        self._by_system: dict[int, set[M]] = {}
+        self._by_character: dict[int, _Members[M]] = {}
+        self._by_system: dict[int, _Members[M]] = {}
 
     def __len__(self) -> int:
         return len(self._members)
@@ -39,26 +43,30 @@ class Registry(Generic[M]):
         return member in self._members
 
     def add(self, member: M) -> None:
+        if member in self._members:
+            return
         self._members.add(member)
         if not member.wanted.names_somebody:
             self._everything.add(member)
         for index, ids in self._indexes(member):
             for each in ids:
-                index.setdefault(each, set()).add(member)
+                index[each] = _with(index.get(each, ()), member)
 
     def remove(self, member: M) -> None:
         """
         Take *member* out; one who is not in is no error.
         """
-        self._members.discard(member)
+        if member not in self._members:
+            return
+        self._members.remove(member)
         self._everything.discard(member)
         for index, ids in self._indexes(member):
             for each in ids:
-                found = index.get(each)
-                if found is not None:
-                    found.discard(member)
-                    if not found:
-                        del index[each]
+                left = _without(index[each], member)
+                if left:
+                    index[each] = left
+                else:
+                    del index[each]
 
     def find(self, facts: Facts) -> Collection[M]:
         """
@@ -78,6 +86,23 @@ class Registry(Generic[M]):
         """
         return len(self._by_character) + len(self._by_system)
 
-    def _indexes(self, member: M) -> Iterable[tuple[dict[int, set[M]], frozenset[int]]]:
+    def _indexes(
+        self, member: M
+    ) -> Iterable[tuple[dict[int, _Members[M]], frozenset[int]]]:
         yield self._by_character, member.wanted.character_ids
         yield self._by_system, member.wanted.system_ids
+
+
+def _with(members: _Members[M], member: M) -> _Members[M]:
+    if isinstance(members, tuple):
+        members = (*members, member)
+        return members if len(members) <= _FEW else set(members)
+    members.add(member)
+    return members
+
+
+def _without(members: _Members[M], member: M) -> _Members[M]:
+    if isinstance(members, tuple):
+        return tuple(each for each in members if each is not member)
+    members.remove(member)
+    return members
