@@ -89,11 +89,11 @@ class PublicRequest(Request):
             self.setHeader(b"Connection", b"close")
             self.current_channel.answer_last()
 
-    def forget_head(self) -> None:
+    def forget_heads(self) -> None:
         """
-        Free what the request was asked with; a stream may live for days.
+        Free both heads, which are dealt with; a stream may live for days.
         """
-        self.requestHeaders = Headers()
+        self.requestHeaders = self.responseHeaders = Headers()
         self.args = {}
         self.uri = self.path
 
