@@ -77,11 +77,9 @@ class CheckedClient:
 
     def prepared_at(self, head: int) -> None:
         """
-        A history like ours is ready when the store is at *head*: ours will hold all of
-        that. Where several wait alike, one of them is the first.
+        Our history is ready when the store is at *head*: it will hold all of that.
         """
-        if self.prepared is None:
-            self.prepared = head
+        self.prepared = head
 
     def want_other(self, wanted: Wanted) -> None:
         """

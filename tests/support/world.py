@@ -310,9 +310,9 @@ class World:
 
     def prepared(self, asked: tuple[Filter, int, Deferred[None]]) -> None:
         wanted, _, answer = asked
-        for client in self.clients:
-            if client.wish().filter == wanted:
-                client.prepared_at(self.oracle.head)
+        alike = [each for each in self.clients if each.wish().filter == wanted]
+        if len(alike) == 1:  # else who knows whose this is
+            alike[0].prepared_at(self.oracle.head)
         self.history.asked.remove(asked)
         answer.callback(None)
 
