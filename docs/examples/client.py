@@ -25,13 +25,36 @@ READ_TIMEOUT = 75.0
 LONGEST_PAUSE = 60.0
 
 
+class Refused(Exception):
+    """
+    The server does not like the request; asking again would not help.
+    """
+
+
+class Unavailable(Exception):
+    """
+    Not now.
+    """
+
+
+def check(response: httpx.Response) -> None:
+    """
+    :raises Refused: or :exc:`Unavailable`, with what the server said.
+    """
+    if response.status_code != 200:
+        response.read()
+        said = f"{response.status_code}: {response.text}"
+        retryable = response.status_code == 429 or response.status_code >= 500
+        raise Unavailable(said) if retryable else Refused(said)
+
+
 def follow(url: str, cursor: str = "") -> Iterator[tuple[str, Any, str]]:
     """
     The events of a stream, for ever: each one's name and data, and the cursor that is
     to be kept once it is dealt with.
 
     :param cursor: where to go on; empty for a first connect.
-    :raises httpx.HTTPStatusError: the server does not like the request.
+    :raises Refused: the server does not like the request.
     """
     retry, failures = 3.0, 0
     timeout = httpx.Timeout(10.0, read=READ_TIMEOUT)
@@ -41,14 +64,14 @@ def follow(url: str, cursor: str = "") -> Iterator[tuple[str, Any, str]]:
             failures += 1
             try:
                 with connect_sse(client, "GET", url, headers=headers) as source:
-                    source.response.raise_for_status()
+                    check(source.response)  # a refusal for good ends it all
                     for event in source.iter_sse():
                         if event.retry is not None:
                             retry = event.retry / 1000
                         cursor = event.id or cursor  # none: the one before stands
                         yield event.event, event.json(), cursor
                         failures = 0
-            except httpx.TransportError as error:
+            except (httpx.TransportError, Unavailable) as error:
                 print(f"connection lost: {error!r}", file=sys.stderr)
             time.sleep(min(retry * 2**failures, max(retry, LONGEST_PAUSE)))
 
@@ -101,13 +124,12 @@ def main() -> None:
     kept: Path | None = options.cursor
     cursor = kept.read_text() if kept is not None and kept.exists() else ""
     try:
-        for name, data, cursor in follow(options.url, cursor):
+        for name, data, upto in follow(options.url, cursor):
             deal_with(name, data)
             if kept is not None:
-                kept.write_text(cursor)
-    except httpx.HTTPStatusError as error:
-        error.response.read()
-        sys.exit(f"{error.response.status_code}: {error.response.text}")
+                kept.write_text(upto)
+    except Refused as error:
+        sys.exit(str(error))
     except KeyboardInterrupt:
         pass
 

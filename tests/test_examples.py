@@ -1,0 +1,179 @@
+"""
+The clients that the documents show, run against a server.
+"""
+
+import json
+import re
+import shutil
+import signal
+import sys
+from collections import Counter
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from textwrap import dedent, indent
+from typing import Any
+
+import treq
+from twisted.trial.unittest import SkipTest
+
+from tests.processes import Process, ProcessCase, answers, free_port
+from tests.support.cases import SyncCase
+
+ROOT = Path(__file__).parent.parent
+EXAMPLES = ROOT / "docs" / "examples"
+
+
+def readme_block(language: str) -> str:
+    """
+    The one block of README.rst in a language.
+    """
+    text = (ROOT / "README.rst").read_text()
+    pattern = rf"\.\. code-block:: {language}\n\n((?: {{4}}.*\n|\n)+)"
+    (block,) = re.findall(pattern, text)
+    return dedent(block).strip() + "\n"
+
+
+class SameTests(SyncCase):
+    """
+    README.rst shows what the examples do.
+    """
+
+    def test_browser(self) -> None:
+        """
+        Its script is that of the page, to the letter.
+        """
+        page = (EXAMPLES / "browser.html").read_text()
+        (script,) = re.findall(r"// --- the client.*\n((?s:.*))// --- its end", page)
+        self.assertEqual(readme_block("javascript"), script)
+
+    def test_python(self) -> None:
+        """
+        Its loop is that of the program, to the letter.
+        """
+        program = (EXAMPLES / "client.py").read_text()
+        self.assertIn(indent(readme_block("python"), "    "), program)
+
+
+class DemoCase(ProcessCase):
+    """
+    A test case with a demo that runs.
+    """
+
+    async def demo(self) -> tuple[str, str]:
+        """
+        Start it.
+
+        :returns: its address, and the query that it suggests.
+        """
+        port = free_port()
+        options = ("--demo", "--listen", f"tcp:{port}:interface=127.0.0.1")
+        config = self.folder / "fast.yaml"
+        config.write_text("stream: {retry_ms: 1000}\n")
+        demo = self.twistd("wanderer-sse", "--config", str(config), *options)
+        await self.until("a line to try", lambda: "curl" in demo.out)
+        (query,) = re.findall(r"\?(character_ids=\S+)'", demo.out)
+        return f"http://127.0.0.1:{port}", query
+
+
+class PythonTests(DemoCase):
+    """
+    docs/examples/client.py.
+    """
+
+    def client(self, *arguments: str) -> Process:  # type: ignore[override]
+        return self.spawn(sys.executable, str(EXAMPLES / "client.py"), *arguments)
+
+    def shown(self, client: Process) -> list[int]:
+        """
+        The killmails of the lines that are complete.
+        """
+        lines = client.out.rpartition("\n")[0].splitlines()
+        return [int(line.split()[1]) for line in lines]
+
+    async def test_each_once(self) -> None:
+        """
+        It shows the past and goes on live; killed and started again, it goes on where
+        its file says, and shows nothing twice.
+        """
+        address, query = await self.demo()
+        url = f"{address}/api/v1/kills/stream?{query}&heartbeat=2"
+        cursor = self.folder / "cursor"
+        first = self.client("--cursor", str(cursor), url)
+        await self.until("the past", lambda: "from here on live" in first.err)
+        past = len(self.shown(first))
+        self.assertIn(f"{past} of the past; from here on live", first.err)
+        await self.until("a live killmail", lambda: len(self.shown(first)) > past)
+        first.send(signal.SIGINT)
+        await first.ended
+        second = self.client("--cursor", str(cursor), url)
+        await self.until("more", lambda: self.shown(second))
+        both = Counter(self.shown(first) + self.shown(second))
+        self.assertEqual([id for id, count in both.items() if count > 1], [])
+        self.assertEqual(second.err, "")
+        self.assertGreater(past, 100)
+
+    async def test_refused(self) -> None:
+        """
+        A request that will never do ends it, with the server's words.
+        """
+        address, _ = await self.demo()
+        client = self.client(f"{address}/api/v1/kills/stream?character_ids=x")
+        await client.ended
+        self.assertEqual(client.status, 1)
+        self.assertIn("400: {", client.err)
+        self.assertIn("'x' is not a valid integer", client.err)
+
+    async def test_nobody_there(self) -> None:
+        """
+        It keeps trying where there is no server.
+        """
+        client = self.client(f"http://127.0.0.1:{free_port()}/")
+        await self.until("a try", lambda: "connection lost" in client.err)
+        self.assertIsNone(client.status)
+
+
+class BrowserTests(DemoCase):
+    """
+    docs/examples/browser.html.
+    """
+
+    async def test_chromium(self) -> None:
+        """
+        The page shows the past and then live killmails.
+        """
+        chromium = shutil.which("chromium")
+        if chromium is None:
+            raise SkipTest("no browser: Debian's package chromium is not installed")
+        address, query = await self.demo()
+        port = free_port()
+        page = (EXAMPLES / "browser.html").as_uri()
+        short = TemporaryDirectory()  # the path of a socket in it must be
+        self.addCleanup(short.cleanup)
+        self.spawn(
+            *("/usr/bin/env", f"TMPDIR={short.name}"),
+            *(chromium, "--headless", "--no-sandbox", "--disable-gpu"),
+            f"--user-data-dir={self.folder / 'profile'}",
+            f"--remote-debugging-port={port}",
+            f"{page}?server={address}&{query}",
+        )
+        tabs = f"http://127.0.0.1:{port}/json/list"
+        await self.until("the browser", lambda: answers(tabs))
+
+        async def count() -> int:
+            response = await treq.get(tabs, persistent=False)
+            titles = [each["title"] for each in json.loads(await response.content())]
+            found = re.match(r"(\d+) killmails", " ".join(titles))
+            return int(found[1]) if found else 0
+
+        past = await self.past(f"{address}/api/v1/kills/stream?{query}")
+
+        async def beyond() -> bool:
+            return await count() > past
+
+        await self.until("a live killmail", beyond)
+
+    async def past(self, url: str) -> int:
+        client: Any = PythonTests.client(self, url)  # type: ignore[arg-type]
+        said = r"(\d+) of the past"
+        await self.until("the past", lambda: re.search(said, client.err))
+        return int(re.findall(said, client.err)[0])
