@@ -1,0 +1,168 @@
+"""
+The server under test, as a process of its own: ``python -m bench.host CONFIG LIVE``.
+
+It is built as ``twistd`` builds it; besides, it does what it is told on its standard
+input, a line of JSON each, and answers with one. Times are the machine's monotonic
+clock, which all its processes share.
+"""
+
+import cProfile
+import json
+import sys
+import time
+from typing import Any
+
+from twisted.internet.defer import Deferred
+from twisted.internet.stdio import StandardIO
+from twisted.internet.task import deferLater
+from twisted.logger import globalLogBeginner, textFileLogObserver
+from twisted.protocols.basic import LineReceiver
+
+from bench.killmails import entry_of
+from wanderer_twisted.interfaces import IKillmailStore
+from wanderer_twisted.records import Change, Commit
+from wanderer_twisted.store import writing
+from wanderer_twisted.tap import Options, makeService
+
+_TICK = 0.002
+
+
+class Ticker:
+    """
+    Notices how late a call comes that is due every two milliseconds: for so long the
+    reactor did not turn.
+    """
+
+    def __init__(self, reactor: Any) -> None:
+        self._reactor = reactor
+        self._due = 0.0
+        self.late: list[float] = []
+
+    def start(self) -> None:
+        self._due = time.monotonic() + _TICK
+        self._reactor.callLater(_TICK, self._tick)
+
+    def _tick(self) -> None:
+        self.late.append(time.monotonic() - self._due)
+        self.start()
+
+    def take(self) -> list[float]:
+        taken, self.late = sorted(self.late), []
+        return taken
+
+
+class Control(LineReceiver):
+    """
+    Commands of the process that measures.
+    """
+
+    delimiter = b"\n"
+
+    def __init__(self, reactor: Any, server: Any, live: list[Any]) -> None:
+        self._reactor = reactor
+        self._server = server
+        self._live = iter(live)
+        self._ticker = Ticker(reactor)
+        self._profile = cProfile.Profile()
+        self._committed_at = 0.0
+        self._note_commits()
+
+    def connectionMade(self) -> None:
+        self._say({"port": self._server.listeners[0].port.getHost().port})
+
+    def connectionLost(self, reason: Any = None) -> None:
+        if self._reactor.running:
+            self._reactor.stop()
+
+    def lineReceived(self, line: bytes) -> None:
+        command = json.loads(line)
+        name = command.pop("do")
+        done = Deferred.fromCoroutine(getattr(self, f"do_{name}")(**command))
+        done.addCallbacks(self._say, lambda failure: self._say({"error": str(failure)}))
+
+    def _say(self, answer: Any) -> None:
+        self.sendLine(json.dumps(answer).encode())
+
+    def _note_commits(self) -> None:
+        """
+        Have the writer's thread note when its transaction is on the disk.
+        """
+        commit = writing.commit
+
+        def noted(*args: Any, **keywords: Any) -> Commit:
+            result = commit(*args, **keywords)
+            self._committed_at = time.monotonic()
+            return result
+
+        writing.commit = noted
+
+    # --- commands --------------------------------------------------------------
+
+    async def do_publish(self, count: int, interval: float = 0.0) -> Any:
+        """
+        Take in *count* new killmails, each by itself.
+
+        :returns: of each: id, when it was asked for, when it was durable, when the hub
+            had told all streams.
+        """
+        store: IKillmailStore = self._server.store
+        rows = []
+        for _ in range(count):
+            entry = next(self._live)
+            asked = time.monotonic()
+            await store.commit(Change(entries=[entry], announce=True))
+            told = time.monotonic()
+            rows.append([entry.killmail.killmail_id, asked, self._committed_at, told])
+            await deferLater(self._reactor, interval)
+        return rows
+
+    async def do_streams(self) -> Any:
+        return {"open": len(self._server.hub), "closings": self._server.hub.closings}
+
+    async def do_tick(self) -> Any:
+        """
+        Begin to measure how long the reactor does not turn, or begin anew.
+        """
+        if not self._ticker.take():
+            self._ticker.start()
+        return {}
+
+    async def do_ticked(self) -> Any:
+        late = self._ticker.take()
+        return {
+            "longest": late[-1],
+            "p99": late[int(len(late) * 0.99)],
+            "ticks": len(late),
+        }
+
+    async def do_profile(self, path: str = "") -> Any:
+        """
+        Begin to profile the reactor's thread; with a path: end, and write it there.
+        """
+        if not path:
+            self._profile.enable()
+        else:
+            self._profile.disable()
+            self._profile.dump_stats(path)
+        return {}
+
+
+def main(config: str, live_path: str) -> None:
+    from twisted.internet import reactor
+
+    log = textFileLogObserver(sys.stderr)
+    globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
+    with open(live_path, "rb") as documents:
+        live = list(map(entry_of, documents))
+    options = Options()
+    options.parseOptions(["--config", config])
+    server: Any = makeService(options, reactor)
+    server.privilegedStartService()
+    server.startService()
+    reactor.addSystemEventTrigger("before", "shutdown", server.stopService)
+    StandardIO(Control(reactor, server, live))
+    reactor.run()
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

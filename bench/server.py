@@ -1,0 +1,164 @@
+"""
+The processes that a figure is measured on.
+"""
+
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import yaml
+
+from bench.killmails import Killmails
+
+History = tuple[str, int, int]
+
+#: Nothing listens there: feeds and look-ups fail, as quickly as can be.
+NOWHERE = "http://127.0.0.1:9"
+
+
+class Workshop:
+    """
+    Data, and a folder for the stores that are filled with it.
+    """
+
+    def __init__(self, data: str | None) -> None:
+        self.data = data
+        self.killmails = Killmails(data)
+        self._folder = TemporaryDirectory(prefix="wanderer-bench-")
+        self.folder = Path(self._folder.name)
+
+    def __enter__(self) -> "Workshop":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._folder.cleanup()
+
+    def fill(self, name: str, histories: Sequence[History]) -> Path:
+        """
+        Make a store with these histories.
+        """
+        path = self.folder / f"{name}.db"
+        spec = {"data": self.data, "path": str(path), "histories": list(histories)}
+        command = [sys.executable, "-m", "bench.fill", json.dumps(spec)]
+        subprocess.run(command, check=True)
+        return path
+
+    def server(
+        self, database: Path | None = None, live: int = 0, **settings: Any
+    ) -> "Server":
+        """
+        Start a server.
+
+        :param database: None: a new one.
+        :param live: how many killmails it can be told to take in.
+        """
+        if database is None:
+            database = self.folder / f"new-{time.monotonic_ns()}.db"
+        documents = self.folder / "live.jsonl"
+        with documents.open("wb") as file:
+            for document in self.killmails.live(live, time.time()):
+                file.write(document + b"\n")
+        config = {
+            "listen": ["tcp:0:interface=127.0.0.1"],
+            "database": f"sqlite:{database}",
+            "contact": "bench",
+            "feeds": [{"kind": "r2z2", "url": NOWHERE}],
+            "zkillboard": {"url": NOWHERE},
+            "esi": {"url": NOWHERE},
+            **settings,
+        }
+        path = self.folder / "config.yaml"
+        path.write_text(yaml.safe_dump(config))
+        return Server(path, documents, self.folder / "server.log")
+
+
+class Server:
+    """
+    A running server, ended by ``with``.
+    """
+
+    def __init__(self, config: Path, live: Path, log: Path) -> None:
+        command = [sys.executable, "-m", "bench.host", str(config), str(live)]
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+            )
+        self.pid = self._process.pid
+        self.port: int = self.answer()["port"]
+
+    def __enter__(self) -> "Server":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.stdin is not None:
+            self._process.stdin.close()
+        self._process.wait(60)
+
+    def ask(self, command: str, **arguments: Any) -> None:
+        """
+        Have :class:`bench.host.Control` do something.
+        """
+        assert self._process.stdin is not None
+        line = json.dumps({"do": command, **arguments})
+        self._process.stdin.write(line.encode() + b"\n")
+        self._process.stdin.flush()
+
+    def answer(self) -> Any:
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise RuntimeError("The server ended")
+        answer = json.loads(line)
+        if isinstance(answer, dict) and "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer
+
+    def do(self, command: str, **arguments: Any) -> Any:
+        self.ask(command, **arguments)
+        return self.answer()
+
+    def memory(self) -> int:
+        """
+        Resident bytes.
+        """
+        for line in Path(f"/proc/{self.pid}/status").read_text().splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024
+        raise RuntimeError("The system does not tell")
+
+    def cpu(self) -> float:
+        """
+        Seconds of processor time so far.
+        """
+        fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / 100
+
+
+class Listener:
+    """
+    A process that follows one live stream.
+    """
+
+    def __init__(self, port: int, query: str) -> None:
+        command = [sys.executable, "-m", "bench.listener", str(port), query]
+        self._process = subprocess.Popen(
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        assert self._process.stdout is not None
+        self._process.stdout.readline()
+        time.sleep(0.5)  # until it is connected
+
+    def stop(self) -> dict[int, float]:
+        """
+        :returns: killmail id -> when its last byte was there.
+        """
+        output, _ = self._process.communicate(b"\n", timeout=60)
+        return {int(id): at for id, at in json.loads(output).items()}
