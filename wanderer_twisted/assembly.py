@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from twisted.application.service import MultiService
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
@@ -159,9 +159,11 @@ class Server(MultiService):
         """
         Wait for the parts, but not for ever, then close what they used.
         """
-        for what in (stopped, self.client.close(), self.store.close()):
+        for what in (lambda: stopped, self.client.close, self.store.close):
             try:
-                await what.addTimeout(_STOP_SECONDS, self._reactor)
+                await what().addTimeout(_STOP_SECONDS, self._reactor)
+            except CancelledError:
+                raise
             except Exception:
                 self._log.failure("could not stop in time")
 
