@@ -40,7 +40,9 @@ class CrashTests(ProcessCase):
         await simulator.post("rules", limits=False, zkb_cache=0, zkb_hold_back=0)
         busy = (await simulator.get("busy?count=20"))["character_ids"]
         server = await self.server(
-            "dies", **simulator.settings(), history={"batch_size": 7}
+            "dies",
+            **simulator.settings(),
+            history={"batch_size": 7, "pacing_budget_seconds": 2.5},
         )
         everything = await self.connected(server)
         characters = ",".join(map(str, busy))

@@ -18,17 +18,20 @@ _HEARTBEAT = 2
 _READERS, _PAGE = 40, 1200
 
 
-class StoreTroubleTests(ProcessCase):
+class TroubleTests(ProcessCase):
     """
-    The database cannot be written for a while.
+    What is bounded, waits and goes on.
     """
 
     async def test_trouble(self) -> None:
         """
-        Streams go on, the health says why it is bad, the feed waits. When it is over
-        everything arrives.
+        While the database cannot be written streams go on, the health says why it is
+        bad, the feed waits; when it is over everything arrives. Clients that do not
+        read cost no more than a page each, and are closed.
         """
-        await self.together(self.full_disk(), self.locked())
+        await self.together(self.full_disk(), self.locked(), self.stuck_readers())
+
+    # --- a database that cannot be written -------------------------------------
 
     async def full_disk(self) -> None:
         simulator, server = await self.playing("full")
@@ -109,17 +112,9 @@ class StoreTroubleTests(ProcessCase):
         self.assertEqual(client.ends, [])
         self.assertNotIn("Traceback", server.process.out)
 
+    # --- clients that do not read ----------------------------------------------
 
-class StuckReaderTests(ProcessCase):
-    """
-    Clients that take nothing.
-    """
-
-    async def test_memory(self) -> None:
-        """
-        However much waits for them, each costs no more than a page, and they are closed
-        in the end.
-        """
+    async def stuck_readers(self) -> None:
         simulator = await self.simulator()
         await simulator.post("rules", limits=False)
         code = (
