@@ -1,0 +1,409 @@
+"""
+What the documents say is so: names, messages and examples, held against the code.
+"""
+
+import ast
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+from docutils import nodes  # type: ignore[import-untyped]
+from docutils.core import publish_doctree  # type: ignore[import-untyped]
+
+from tests.support.cases import SyncCase
+from tests.support.eventsource import Event, EventSource
+from wanderer_twisted import records
+from wanderer_twisted.config import Settings
+from wanderer_twisted.encoding import loads
+from wanderer_twisted.killmail import PARTICIPANT_NAMES
+from wanderer_twisted.partition import Filter
+from wanderer_twisted.records import FeedStatus, Hole, Report
+from wanderer_twisted.stream import events
+from wanderer_twisted.stream.cursor import BadCursor, decode
+from wanderer_twisted.web import parameters
+from wanderer_twisted.web.errors import ApiError
+from wanderer_twisted.web.parameters import Rules
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "wanderer_twisted"
+DOCUMENTS = [ROOT / "README.rst", ROOT / "CHANGES.rst", *(ROOT / "docs").glob("*.rst")]
+
+#: In examples: a killmail or some, left out.
+_LEFT_OUT = "[…]"
+
+
+class Document:
+    """
+    A document, parsed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.problems: list[str] = []
+        self.tree = publish_doctree(
+            path.read_text(),
+            source_path=str(path),
+            settings_overrides={
+                "report_level": 2,
+                "halt_level": 5,
+                "warning_stream": self,
+                "syntax_highlight": "none",
+            },
+        )
+
+    def write(self, text: str) -> None:
+        """
+        Take a problem that docutils tells.
+        """
+        self.problems.append(text)
+
+    def rows(self, title: str) -> list[list[Any]]:
+        """
+        The cells of a table, without its head.
+        """
+        for table in self.tree.findall(nodes.table):
+            named = table.next_node(nodes.title)
+            if named is not None and named.astext() == title:
+                body = table.next_node(nodes.tbody)
+                return [list(row.findall(nodes.entry)) for row in body.children]
+        raise AssertionError(f"{self.path} has no table {title!r}")
+
+    def names(self, title: str) -> list[str]:
+        """
+        What is in code type in the first column of a table.
+        """
+        return [name for row in self.rows(title) for name in literals(row[0])]
+
+    def blocks(self) -> list[str]:
+        """
+        The literal blocks.
+        """
+        return [block.astext() for block in self.tree.findall(nodes.literal_block)]
+
+
+def literals(node: Any) -> list[str]:
+    return [each.astext() for each in node.findall(nodes.literal)]
+
+
+PROTOCOL = Document(ROOT / "docs" / "protocol.rst")
+README = Document(ROOT / "README.rst")
+OPERATIONS = Document(ROOT / "docs" / "operations.rst")
+
+
+def calls(*names: str, folder: str = "") -> Iterator[tuple[str, list[Any]]]:
+    """
+    The calls of functions by these names in the package, logs apart: the name, and the
+    arguments that are constants.
+    """
+    for path in sorted((PACKAGE / folder).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if not isinstance(node, ast.Call):
+                continue
+            whole = ast.unparse(node.func)
+            name = whole.rpartition(".")[2]
+            if name in names and "log" not in whole:
+                constants = [
+                    each.value for each in node.args if isinstance(each, ast.Constant)
+                ]
+                yield name, constants
+
+
+def examples() -> list[Event]:
+    """
+    The events in docs/protocol.rst.
+    """
+    found = []
+    for block in PROTOCOL.blocks():
+        if re.match("(retry|event): ", block):
+            text = block.replace(_LEFT_OUT, "[]") + "\n\n"
+            found += EventSource().feed(text.encode())
+    return found
+
+
+class DocumentTests(SyncCase):
+    """
+    Every document.
+    """
+
+    def test_valid(self) -> None:
+        """
+        reStructuredText that docutils finds nothing to say about.
+        """
+        for path in DOCUMENTS:
+            self.assertEqual(Document(path).problems, [])
+
+    def test_links(self) -> None:
+        """
+        What a document names as another file of ours exists.
+        """
+        for path in DOCUMENTS:
+            text = path.read_text()
+            for name in re.findall(r"<(docs/[^>]+)>", text):
+                self.assertTrue((ROOT / name).is_file(), f"{path}: {name}")
+            for name in re.findall(
+                r"(?<![\w/.])((?:docs|etc|tests|bench|wanderer_twisted)/[\w./]+\w)",
+                text,
+            ):
+                self.assertTrue((ROOT / name).exists(), f"{path}: {name}")
+
+    def test_modules(self) -> None:
+        """
+        What a document names as a module of the package, in code type, is one; a name
+        behind ``::`` is in it.
+        """
+        for path in DOCUMENTS:
+            for name, inner in re.findall(
+                r"``([a-z_]+(?:/[a-z_0-9]+)*\.py)(?:::(\w+))?``", path.read_text()
+            ):
+                file = next(
+                    (each for each in (PACKAGE / name, ROOT / name) if each.exists()),
+                    None,
+                )
+                self.assertIsNotNone(file, f"{path}: {name}")
+                if inner and file is not None:
+                    pattern = rf"\b(def|class) {inner}\b|^{inner}\b"
+                    found = re.search(pattern, file.read_text(), re.MULTILINE)
+                    self.assertTrue(found, f"{path}: {name}::{inner}")
+
+
+class NamesTests(SyncCase):
+    """
+    docs/protocol.rst has every name that the code has, and no other.
+    """
+
+    def same(self, title: str, code: set[str]) -> None:
+        said = PROTOCOL.names(title)
+        self.assertEqual(sorted(said), sorted(code))
+
+    def test_routes(self) -> None:
+        """
+        Routes.
+        """
+        from wanderer_twisted.web.api import Api
+
+        routes = {
+            f"GET {rule.rule.replace('<text>', '{id}')}"
+            for rule in Api.app.url_map.iter_rules()
+            if "GET" in (rule.methods or ())
+        }
+        said = [literals(row[0])[0] for row in PROTOCOL.rows("Routes")]
+        self.assertEqual(sorted(said), sorted(routes))
+
+    def test_parameters(self) -> None:
+        """
+        Parameters of a stream.
+        """
+        self.same("Parameters", {*parameters.KNOWN, "_"})
+
+    def test_events(self) -> None:
+        """
+        Events: each has its section and an example.
+        """
+        code = {names[0] for _, names in calls("event", folder="stream") if names}
+        (section,) = (
+            each
+            for each in PROTOCOL.tree.findall(nodes.section)
+            if each.next_node(nodes.title).astext() == "Events"
+        )
+        sections = {
+            each.next_node(nodes.title).astext()
+            for each in section.findall(nodes.section)
+            if each is not section
+        }
+        self.assertEqual(sections, code)
+        self.assertEqual({event.name for event in examples()}, code)
+
+    def test_gaps(self) -> None:
+        """
+        Reasons of a gap.
+        """
+        self.same("Reasons of a gap", set(get_args(events.GapReason)))
+
+    def test_warnings(self) -> None:
+        """
+        Types of warnings.
+        """
+        self.same("Warnings", {args[0] for _, args in calls("warning", "warn") if args})
+
+    def test_errors_in_a_stream(self) -> None:
+        """
+        Types of errors in a stream: those of refusals, and those that end one.
+        """
+        refusals = {args[1] for _, args in calls("_refusal") if len(args) > 1}
+        refusals |= {args[0] for _, args in calls("_refusal") if len(args) == 2}
+        refusals = {each for each in refusals if isinstance(each, str)}
+        ends = {args[0] for _, args in calls("error", folder="stream") if args}
+        self.same("Errors in a stream", {*ends, "connection_limit", *refusals} - {""})
+
+    def test_error_types(self) -> None:
+        """
+        Types of errors, with their status and domain.
+        """
+        code = {
+            (args[2], args[0], args[1])
+            for _, args in calls("ApiError", folder="web")
+            if len(args) > 2
+        }
+        code |= {
+            (args[1], args[0], "server")
+            for _, args in calls("_refusal", folder="web")
+            if isinstance(args[0], int)
+        }
+        code |= {
+            ("connection_limit", 429, "server"),
+            ("connection_limit", 503, "server"),
+        }
+        said = {
+            (literals(row[0])[0], int(status), literals(row[2])[0])
+            for row in PROTOCOL.rows("Error types")
+            for status in row[1].astext().split(", ")
+        }
+        self.assertEqual(said, code)
+
+    def test_states(self) -> None:
+        """
+        States of a feed, here and for the operator.
+        """
+        states = set(get_args(records.FeedState))
+        text = PROTOCOL.path.read_text()
+        for state in states:
+            self.assertIn(f"``{state}``", text)
+        self.assertEqual(set(OPERATIONS.names("States of a feed")), states)
+
+    def test_names_of_participants(self) -> None:
+        """
+        The keys under which names are sent.
+        """
+        said = PROTOCOL.names("Keys")
+        for row in PROTOCOL.rows("Keys"):
+            said += literals(row[1])
+        for name in (*PARTICIPANT_NAMES, *PARTICIPANT_NAMES.values()):
+            self.assertIn(name, said)
+
+
+class MessagesTests(SyncCase):
+    """
+    Refusals say what docs/protocol.rst says.
+    """
+
+    def test_parameters(self) -> None:
+        """
+        Each query in the table gets its message.
+        """
+        rows = PROTOCOL.rows("Refused parameters")
+        self.assertGreater(len(rows), 15)
+        for row in rows:
+            (query,), (message,) = literals(row[0]), literals(row[1])
+            query = query.replace("2,…,", ",".join(map(str, range(2, 101))) + ",")
+            rules = Rules(character_preload="disabled" not in message)
+            error = self.assertRaises(ApiError, rules.read, query.encode())
+            self.assertEqual((error.status, error.type), (400, "invalid_format"))
+            self.assertEqual(error.message, message)
+
+    def test_envelope(self) -> None:
+        """
+        The example of the envelope is what its query gets.
+        """
+        (block,) = (each for each in PROTOCOL.blocks() if each.startswith('{"error"'))
+        error = self.assertRaises(ApiError, Rules().read, b"character_id=1")
+        self.assertEqual(block, error.body().decode())
+
+    def test_limits(self) -> None:
+        """
+        The limits that it names are the defaults.
+        """
+        text = " ".join(PROTOCOL.path.read_text().split())
+        limits = Settings().limits
+        self.assertIn(
+            f"has its number of streams ({limits.connections_per_address})", text
+        )
+        self.assertIn(f"the server has ({limits.connections:,})", text)
+        self.assertIn(
+            f"- {limits.connections_per_address} streams from one address (an IPv6 /64"
+            f" counts as one), {limits.character_ids} characters and"
+            f" {limits.system_ids} systems a stream",
+            text,
+        )
+        self.assertIn(f"({Settings().retention.days} days, unless", text)
+
+
+class ExamplesTests(SyncCase):
+    """
+    The events that docs/protocol.rst shows.
+    """
+
+    def test_cursors(self) -> None:
+        """
+        Each ``id`` is a cursor as the server makes them, and absent where it should be.
+        """
+        for event in examples():
+            if event.id:
+                decode(event.id)
+            self.assertEqual(not event.id, self._is_refused(event), event)
+        self.assertRaises(BadCursor, decode, "x")
+
+    def _is_refused(self, event: Event) -> bool:
+        """
+        Whether it is an event without an ``id``: a refusal, or what precedes a gap.
+        """
+        if event.name == "error":
+            return True
+        before_gap = event.name == "connected" and not event.data["resumed"]
+        return before_gap and event.data["mode"] == "realtime"
+
+    def test_keys(self) -> None:
+        """
+        They have the keys that the server's events have, in their order.
+        """
+        now = 1.0
+        hole = Hole("r2z2", 1, 1, now, now)
+        status = FeedStatus("r2z2", "live", "", now)
+        block = events.feed_block(status, now)
+        made = [
+            events.connected(Filter(), 0, "", "realtime", False, "x", 1, now),
+            events.batch([], 1, 1, "x"),
+            events.transition(0, Report(0, 0, None), "x", now),
+            events.heartbeat("realtime", block, "x", now),
+            events.feed_gap(hole, "x", now),
+            events.gap("expired", "x", "x", now),
+            events.refusal("draining", "", 1, now),
+        ]
+        ours = {each.name: each for data in made for each in EventSource().feed(data)}
+        for example in examples():
+            if example.name != "killmail":
+                ours_is = ours[example.name]
+                self.assertEqual(_shape(example.data), _shape(ours_is.data))
+                self.assertEqual(example.retry is None, ours_is.retry is None)
+
+    def test_killmail(self) -> None:
+        """
+        The killmail shown has every key that the table tells of, but for rare ones.
+        """
+        (killmail,) = (each.data for each in examples() if each.name == "killmail")
+        said = set(PROTOCOL.names("Keys"))
+        self.assertEqual(said - set(killmail), {"moon_id", "war_id"})
+        self.assertEqual(set(killmail) - said, set())
+        self.assertEqual(list(killmail)[-1], "victim")
+
+    def test_json(self) -> None:
+        """
+        Every block that begins as a JSON object is one, in every document.
+        """
+        count = 0
+        for path in DOCUMENTS:
+            for block in Document(path).blocks():
+                for line in block.splitlines():
+                    if line.startswith('{"') and "…" not in line:
+                        loads(line.encode())
+                        count += 1
+        self.assertGreater(count, 1)
+
+
+def _shape(data: Any) -> Any:
+    """
+    The keys of a document, in their order, down to where values begin.
+    """
+    if isinstance(data, dict):
+        return [(key, _shape(value)) for key, value in data.items()]
+    return None
