@@ -3,13 +3,13 @@ from pathlib import Path
 from setuptools import find_packages, setup
 
 about: dict[str, str] = {}
-exec(Path("wanderer_twisted/__init__.py").read_text(), about)
+exec(Path("wanderer_twisted/__init__.py").read_text("utf-8"), about)
 
 setup(
     name="wanderer-twisted",
     version=about["__version__"],
     description="EVE Online killmails as server-sent events: 90 days back, then live",
-    long_description=Path("README.rst").read_text(),
+    long_description=Path("README.rst").read_text("utf-8"),
     long_description_content_type="text/x-rst",
     license="MIT",
     # A plain path entry for editable installs: Twisted finds plugins by listing
