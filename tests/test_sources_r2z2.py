@@ -439,6 +439,20 @@ class JumpTests(R2Z2Case):
         holes = [hole for page in pages for hole in page.holes]
         self.assertEqual(sorted(hole.first for hole in holes), list(range(2096, 2101)))
 
+    def test_pointer_of_long_ago(self) -> None:
+        """
+        If the machine slept while it was behind, the pointer's files are gone too: it
+        is asked for again.
+        """
+        self.publish_day(last=3000, count=900)
+        self.resume(2000)
+        self.assertEqual(taken([self.poll()]), [2101])
+        self.there.scripts.clear()
+        self.clock.advance(200_000)
+        self.publish_day(last=40_000, count=17_000)
+        pages = self.run_for(60)
+        self.assertEqual(taken(pages)[0], 23_001)
+
     def test_sequence_went_back(self) -> None:
         """
         A sequence far behind the position is a new one: the feed begins anew, and says

@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from wanderer_twisted.interfaces import IKillmailFeed
+from wanderer_twisted.interfaces import IKillmailFeed, UpstreamError
 from wanderer_twisted.records import FeedPage, FeedPosition, FeedStatus, Hole
 from wanderer_twisted.sources.body import BadAnswer
 from wanderer_twisted.sources.feed import Health, attempt
@@ -167,9 +167,13 @@ class R2Z2Feed:
         """
         Files are gone, or many are missing: go on at the first one that is there.
         """
-        file = await self._files.search(
-            self._pointer, cursor.next + 2, wanted=0.0, precision=1
-        )
+        try:
+            file = await self._files.search(
+                self._pointer, cursor.next + 2, wanted=0.0, precision=1
+            )
+        except UpstreamError:
+            self._pointer, self._ask_pointer_at = 0, 0.0  # it may be of long ago
+            raise
         if file.sequence - cursor.next <= _MOST_MISSING:
             while cursor.next < file.sequence:
                 self._pass_over(cursor, until=file.uploaded_at)
