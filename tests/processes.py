@@ -368,6 +368,14 @@ class Server:
         self.launch()
         await self._case.until("the server answers", self.answers)
 
+    async def stop(self) -> None:
+        """
+        End it as an operator does, and wait until it is gone.
+        """
+        self.process.send(signal.SIGTERM)
+        process = self.process
+        await self._case.until("a stop", lambda: process.status is not None)
+
     def launch(self) -> None:
         command = ["-n", "--pidfile=", "wanderer-sse", "--config", str(self._config)]
         if self._code:

@@ -17,7 +17,7 @@ from tests.processes import Client, ProcessCase, Simulator
 
 class CrashTests(ProcessCase):
     """
-    ``kill -9``, and a new start on the same database and port.
+    ``kill -9``, once a proper stop, and a new start on the same database and port.
     """
 
     async def test_crashes(self) -> None:
@@ -49,10 +49,14 @@ class CrashTests(ProcessCase):
         filtered = f"character_ids={characters}&preload_days=90"
         slow = [self.client(server, filtered, slow=0.02)]
         self.playing = True
+        self.addCleanup(self.stop_playing)
         played = Deferred.fromCoroutine(self.keep_playing(simulator))
         for number in range(4):
             await self.pause(random.uniform(0.2, 1.5))
-            await server.process.kill()
+            if number == 2:
+                await server.stop()
+            else:
+                await server.process.kill()
             slow.append(self.client(server, filtered, slow=0.02))
             await server.start()
             if number == 0:  # the first kill came while the history was fetched
@@ -61,7 +65,7 @@ class CrashTests(ProcessCase):
             await self.until("a live killmail", partial(client.named, "killmail"))
         await server.process.kill()
         await server.start()
-        self.playing = False
+        self.stop_playing()
         await played
 
         await self.until_all(everything, simulator.played)
@@ -80,6 +84,9 @@ class CrashTests(ProcessCase):
         while self.playing:
             await simulator.play()
             await self.pause(0.25)
+
+    def stop_playing(self) -> None:
+        self.playing = False
 
     async def listed(self, simulator: Simulator, ids: Collection[int]) -> set[int]:
         """
