@@ -230,11 +230,12 @@ class NamesTests(SyncCase):
         """
         Types of errors in a stream: those of refusals, and those that end one.
         """
-        refusals = {args[1] for _, args in calls("_refusal") if len(args) > 1}
-        refusals |= {args[0] for _, args in calls("_refusal") if len(args) == 2}
-        refusals = {each for each in refusals if isinstance(each, str)}
+        refusals = {
+            next(each for each in args if isinstance(each, str))
+            for _, args in calls("_refusal", folder="web")
+        }
         ends = {args[0] for _, args in calls("error", folder="stream") if args}
-        self.same("Errors in a stream", {*ends, "connection_limit", *refusals} - {""})
+        self.same("Errors in a stream", ends | refusals)
 
     def test_error_types(self) -> None:
         """
@@ -340,17 +341,9 @@ class ExamplesTests(SyncCase):
         for event in examples():
             if event.id:
                 decode(event.id)
-            self.assertEqual(not event.id, self._is_refused(event), event)
+            before_gap = event.name == "connected" and event.data["mode"] == "realtime"
+            self.assertEqual(not event.id, before_gap or event.name == "error", event)
         self.assertRaises(BadCursor, decode, "x")
-
-    def _is_refused(self, event: Event) -> bool:
-        """
-        Whether it is an event without an ``id``: a refusal, or what precedes a gap.
-        """
-        if event.name == "error":
-            return True
-        before_gap = event.name == "connected" and not event.data["resumed"]
-        return before_gap and event.data["mode"] == "realtime"
 
     def test_keys(self) -> None:
         """
