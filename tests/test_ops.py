@@ -121,13 +121,15 @@ class FeedWatchTests(OpsCase):
 
     def test_warned_once(self) -> None:
         """
-        Once for each time that it goes bad, not for as long as it is.
+        Once for each time that the last good one goes bad, not for as long as it is.
         """
         transport = MemoryTransport()
         opened = Deferred.fromCoroutine(self.hub.open(Wish(Filter()), transport))
         session = self.successResultOf(opened)
         watch = FeedWatch(self.clock, self.hub, self.statuses)
         watch.startService()
+        self.set(1, "failing")  # the other does well
+        self.clock.pump([5, 5])
         self.set(0, "silent")
         self.clock.pump([5, 5])
         self.set(0, "failing")  # still bad

@@ -90,7 +90,7 @@ def _feed(status: FeedStatus) -> dict[str, Any]:
 
 class FeedWatch(Service):
     """
-    Tells every stream when a feed falls silent or fails; that it is back is in the
+    Tells every stream when no feed is left that does well; that one is back is in the
     next heartbeat.
     """
 
@@ -100,6 +100,7 @@ class FeedWatch(Service):
         self._hub = hub
         self._statuses = statuses
         self._states: dict[str, FeedState] = {}
+        self._warned = False
         self._loop = LoopingCall(self._look)
         self._loop.clock = clock
 
@@ -114,22 +115,29 @@ class FeedWatch(Service):
 
     def _look(self) -> None:
         try:
-            for status in self._statuses():
-                self._compare(status)
+            statuses = self._statuses()
+            for status in statuses:
+                self._note(status)
+            self._warn(best(statuses))
         except Exception:
             self._log.failure("the feeds' states cannot be read")
 
-    def _compare(self, status: FeedStatus) -> None:
-        before = self._states.get(status.name)
-        self._states[status.name] = status.state
-        if before == status.state:
-            return
-        self._log.info(
-            "{feed} is {state} {reason}",
-            feed=status.name,
-            state=status.state,
-            reason=status.reason,
-        )
-        if status.state in _BAD and before not in _BAD:
+    def _note(self, status: FeedStatus) -> None:
+        if self._states.get(status.name) != status.state:
+            self._states[status.name] = status.state
+            self._log.info(
+                "{feed} is {state} {reason}",
+                feed=status.name,
+                state=status.state,
+                reason=status.reason,
+            )
+
+    def _warn(self, status: FeedStatus | None) -> None:
+        """
+        :param status: of the feed that does best: while it does well nothing is late.
+        """
+        bad = status is not None and status.state in _BAD
+        if status is not None and bad and not self._warned:
             message = f"The feed {status.name} is {status.state}: killmails may be late"
             self._hub.warn("feed_silent", message)
+        self._warned = bad
