@@ -124,7 +124,8 @@ class StartsTests(ProcessCase):
             await self.ended(demo)
         self.assertEqual(demo.status, 1)
         said = f"wanderer-sse: Couldn't listen on 127.0.0.1:{port}: "
-        self.assertIn(said, demo.out.splitlines()[-1])  # by now it has a log
+        (line,) = demo.err.splitlines()
+        self.assertIn(said, line)
         self.assertEqual(sorted(self.folder.rglob("*")), before)
 
     async def test_check_config(self) -> None:

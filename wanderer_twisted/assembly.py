@@ -2,6 +2,7 @@
 Settings into services: the only place that knows all parts.
 """
 
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -149,7 +150,9 @@ class Server(MultiService):
             self.store.open()
             super().privilegedStartService()
         except (CannotListenError, DatabaseUnusable) as error:
-            raise SystemExit(f"wanderer-sse: {error}") from error
+            # Not to sys.stderr, which is twistd's log by now.
+            print(f"wanderer-sse: {error}", file=sys.__stderr__)
+            raise SystemExit(1) from error
 
     def stopService(self) -> Deferred[None]:
         stopped = super().stopService()
