@@ -12,7 +12,8 @@ import treq
 from twisted.internet.defer import Deferred
 from twisted.web.http_headers import Headers
 
-from tests.processes import Client, ProcessCase, Simulator
+from tests.processes import ProcessCase, Simulator
+from tests.support.reader import Client
 
 
 class CrashTests(ProcessCase):

@@ -8,7 +8,8 @@ import signal
 
 from twisted.trial.unittest import SkipTest
 
-from tests.processes import Client, ProcessCase, free_port
+from tests.processes import ProcessCase, free_port
+from tests.support.reader import Client
 
 
 class DemoTests(ProcessCase):

@@ -8,7 +8,8 @@ from typing import Any
 import treq
 from twisted.internet.defer import Deferred
 
-from tests.processes import Client, ProcessCase, Server, Simulator
+from tests.processes import ProcessCase, Server, Simulator
+from tests.support.reader import Client
 
 #: Every way in which one answer can be spoiled, and what it needs to be over soon.
 FAULTS: list[dict[str, Any]] = [
