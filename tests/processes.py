@@ -10,6 +10,7 @@ import sqlite3
 import sys
 from collections import Counter
 from collections.abc import Callable, Collection, Coroutine, Sequence
+from contextlib import closing
 from inspect import isawaitable
 from pathlib import Path
 from random import Random
@@ -55,16 +56,7 @@ class Process(ProcessProtocol):
         self.command = command
         self.status: int | None = None
         self.ended: Deferred[None] = Deferred()
-        self._out = b""
-        self._err = b""
-
-    @property
-    def out(self) -> str:
-        return self._out.decode("utf-8", "replace")
-
-    @property
-    def err(self) -> str:
-        return self._err.decode("utf-8", "replace")
+        self.out = self.err = ""
 
     @property
     def pid(self) -> int:
@@ -72,10 +64,10 @@ class Process(ProcessProtocol):
         return int(self.transport.pid)
 
     def outReceived(self, data: bytes) -> None:  # noqa: N802  (Twisted's names)
-        self._out += data
+        self.out += data.decode("utf-8", "replace")
 
     def errReceived(self, data: bytes) -> None:  # noqa: N802
-        self._err += data
+        self.err += data.decode("utf-8", "replace")
 
     def processEnded(self, reason: Failure) -> None:  # noqa: N802
         error: Any = reason.value
@@ -397,15 +389,10 @@ class Server:
         """
         What the store says was announced: (live number, killmail_id).
         """
-        rows = self._select("SELECT live_seq, killmail_id FROM killmail")
-        return sorted((seq, id) for seq, id in rows if seq is not None)
-
-    def _select(self, statement: str) -> list[tuple[Any, ...]]:
-        connection = sqlite3.connect(f"file:{self.database}?mode=ro", uri=True)
-        try:
-            return connection.execute(statement).fetchall()
-        finally:
-            connection.close()
+        uri = f"file:{self.database}?mode=ro"
+        statement = "SELECT live_seq, killmail_id FROM killmail WHERE live_seq > 0"
+        with closing(sqlite3.connect(uri, uri=True)) as connection:
+            return sorted(connection.execute(statement))
 
 
 async def answers(url: str) -> bool:
