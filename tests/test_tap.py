@@ -10,7 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.address import IPv4Address
+from twisted.internet.address import IPv4Address, IPv6Address, UNIXAddress
 from twisted.internet.defer import Deferred, TimeoutError, succeed
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogLevel, capturedLogs
@@ -324,6 +324,17 @@ class DemoTests(TapCase):
         self.assertTrue(demo.folder.is_dir())
         self.successResultOf(demo.stopService())
         self.assertFalse(demo.folder.exists())
+
+    def test_where(self) -> None:
+        """
+        The line is right for every kind of port.
+        """
+        for address, beginning in (
+            (IPv4Address("TCP", "0.0.0.0", 4004), "'http://127.0.0.1:4004"),
+            (IPv6Address("TCP", "::", 4004), "'http://[::1]:4004"),
+            (UNIXAddress(b"/run/w"), "--unix-socket /run/w 'http://localhost"),
+        ):
+            self.assertEqual(tap._where(address), beginning)
 
     def test_the_simulator_is_its_world(self) -> None:
         """

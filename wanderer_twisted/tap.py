@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 from twisted.application.service import IService, MultiService
+from twisted.internet.address import UNIXAddress
 from twisted.internet.defer import Deferred
 from twisted.logger import Logger
 from twisted.python import usage
@@ -150,11 +151,10 @@ class Demo(MultiService):
 
     def _print(self) -> None:
         ids = ",".join(map(str, self._ids))
-        address = self._server.listeners[0].port.getHost()
-        host = getattr(address, "host", "127.0.0.1").replace("0.0.0.0", "127.0.0.1")
+        where = _where(self._server.listeners[0].port.getHost())
         print(
             "\nKillmails of 2021, as if they happened now. Try:\n\n"
-            f"    curl -N 'http://{host}:{address.port}/api/v1/kills/stream"
+            f"    curl -N {where}/api/v1/kills/stream"
             f"?character_ids={ids}&preload_days=90'\n",
             file=sys.__stdout__,  # as it is, not as lines of the log
             flush=True,
@@ -167,6 +167,16 @@ class Demo(MultiService):
     def _clean_up(self, result: Any) -> Any:
         self._folder.cleanup()
         return result
+
+
+def _where(address: Any) -> str:
+    """
+    The beginning of curl's address of a port, quote included.
+    """
+    if isinstance(address, UNIXAddress):
+        return f"--unix-socket {address.name.decode()} 'http://localhost"
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)
+    return f"'http://{f'[{host}]' if ':' in host else host}:{address.port}"
 
 
 def _raise_file_limit() -> None:

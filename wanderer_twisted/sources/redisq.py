@@ -260,7 +260,8 @@ def make_redisq(
     :param url: of ``listen.php``.
     :param ttw: seconds that the server shall wait for a killmail, 1 to 10.
     """
-    upstream = client.upstream(name, Manners(per_second=2.0))
+    # Two a second are allowed; the rest is room for answers that arrive unevenly.
+    upstream = client.upstream(name, Manners(per_second=1.8))
     return RedisQFeed(name, upstream, clock, url, queue_id, ttw, random or Random())
 
 
