@@ -2,6 +2,7 @@
 ``twistd -n wanderer-sse``: options, and the service that they make.
 """
 
+import os
 import resource
 import sys
 from pathlib import Path
@@ -174,7 +175,7 @@ def _where(address: Any) -> str:
     The beginning of curl's address of a port, quote included.
     """
     if isinstance(address, UNIXAddress):
-        return f"--unix-socket {address.name.decode()} 'http://localhost"
+        return f"--unix-socket {os.fsdecode(address.name or b'')} 'http://localhost"
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)
     return f"'http://{f'[{host}]' if ':' in host else host}:{address.port}"
 
