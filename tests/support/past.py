@@ -24,6 +24,8 @@ from wanderer_twisted.interfaces import (
     IKillmailFeed,
     IListingSource,
     INameSource,
+    Refused,
+    UpstreamError,
 )
 from wanderer_twisted.records import (
     FeedPage,
@@ -40,6 +42,8 @@ T = TypeVar("T")
 #: 2026-11-20T00:00:00Z, when these tests begin.
 NOW = START + 19 * DAY
 
+HASH = "ab" * 20
+
 
 def package(
     killmail_id: int,
@@ -52,7 +56,7 @@ def package(
     A killmail as a source sends it.
     """
     body = esi(killmail_id, kill_time, **parts) if has_body else None
-    return Package(killmail_id, "ab" * 20, body, zkb(value))
+    return Package(killmail_id, HASH, body, zkb(value))
 
 
 class Gate:
@@ -114,7 +118,7 @@ class FakeNames:
 @implementer(IBodySource)
 class FakeBodies:
     """
-    :ivar bodies: id -> body.
+    :ivar bodies: id -> body, under the hash of :func:`package`; others are refused.
     :ivar errors: id -> what is raised instead, one after the other.
     :ivar asked: the ids, in order.
     """
@@ -130,6 +134,8 @@ class FakeBodies:
         await self.gate.pass_through()
         if self.errors.get(killmail_id):
             raise self.errors[killmail_id].pop(0)
+        if killmail_id not in self.bodies or hash != HASH:
+            raise Refused("no such killmail")
         return self.bodies[killmail_id]
 
 
@@ -156,12 +162,15 @@ class FakeFeed:
         self.polls += 1
         if self.pages:
             page = self.pages.popleft()
+            if isinstance(page, UpstreamError):
+                assert page.retry_after is not None, "feeds say how long to wait"
             return fail(page) if isinstance(page, Exception) else succeed(page)
         self._polling = Deferred(self._cancel)
         return self._polling
 
     def _cancel(self, polling: Deferred[FeedPage]) -> None:
         self.cancelled += 1
+        self._polling = None
 
     def give(self, page: FeedPage) -> None:
         assert self._polling is not None

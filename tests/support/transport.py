@@ -26,6 +26,8 @@ class MemoryTransport:
     def open(self, producer: IPushProducer) -> None:
         assert self.producer is None, "opened twice"
         self.producer = producer
+        if self.ended is not None:
+            producer.stopProducing()
 
     def write(self, event: bytes) -> None:
         assert event.endswith(b"\n\n"), f"not a whole event: {event[-80:]!r}"
@@ -65,5 +67,6 @@ class MemoryTransport:
         """
         if self.ended is None:
             self.ended = "lost"
-            assert self.producer is not None
-            self.producer.stopProducing()
+            self.waiting = b""
+            if self.producer is not None:
+                self.producer.stopProducing()

@@ -1,0 +1,314 @@
+"""
+The way to a client, real and in memory, against the same contract.
+"""
+
+from typing import Any
+
+from twisted.internet.abstract import FileDescriptor
+from twisted.internet.address import IPv4Address
+from twisted.internet.error import ConnectionAborted, ConnectionLost
+from twisted.internet.interfaces import IPushProducer
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+from twisted.web.resource import Resource
+from twisted.web.server import NOT_DONE_YET
+from zope.interface import implementer
+from zope.interface.verify import verifyObject
+
+from tests.support.cases import SyncCase
+from tests.support.transport import MemoryTransport
+from tests.support.web import chunks
+from wanderer_twisted.interfaces import IClientTransport
+from wanderer_twisted.web.addresses import Proxies
+from wanderer_twisted.web.cors import Cors
+from wanderer_twisted.web.site import PublicRequest, PublicSite
+from wanderer_twisted.web.transport import SSETransport
+
+EVENT = b"data: " + b"x" * 10_000 + b"\n\n"
+
+
+@implementer(IPushProducer)
+class Producer:
+    """
+    One that counts what it is told; pausing it twice is pausing it.
+    """
+
+    paused = False
+    stops = 0
+
+    def pauseProducing(self) -> None:
+        self.paused = True
+
+    def resumeProducing(self) -> None:
+        self.paused = False
+
+    def stopProducing(self) -> None:
+        self.stops += 1
+
+
+class InMemory:
+    """
+    The fake and its other end.
+    """
+
+    def __init__(self) -> None:
+        self.transport = self._transport = MemoryTransport()
+        self.received = b""
+
+    def take(self, size: int | None = None) -> None:
+        self.received += self._transport.take(size)
+
+    def lose(self) -> None:
+        self._transport.lose()
+
+    def close(self) -> None:
+        self.transport.close()
+
+    @property
+    def ended(self) -> bool:
+        return self._transport.ended == "closed"
+
+    @property
+    def dropped(self) -> bool:
+        return self._transport.ended == "aborted"
+
+
+class Descriptor(FileDescriptor):
+    """
+    Twisted's own buffer, over a kernel that takes what the test lets it.
+    """
+
+    def __init__(self, clock: MemoryReactorClock, protocol: Any) -> None:
+        super().__init__(clock)
+        self.connected = 1
+        self.room = 0
+        self.received = b""
+        self.why: Failure | None = None
+        self._clock = clock
+        self._protocol = protocol
+        protocol.makeConnection(self)
+
+    def getHost(self) -> IPv4Address:
+        return IPv4Address("TCP", "203.0.113.1", 80)
+
+    def getPeer(self) -> IPv4Address:
+        return IPv4Address("TCP", "203.0.113.7", 40000)
+
+    def fileno(self) -> int:
+        return -1
+
+    def writeSomeData(self, data: bytes) -> int:  # noqa: N802
+        taken = bytes(data[: self.room])
+        self.received += taken
+        self.room -= len(taken)
+        return len(taken)
+
+    def take(self, size: int) -> None:
+        self.room = size
+        while self.room and self.connected and (self.dataBuffer or self._tempDataLen):
+            self._turn()
+        if self.room and self.disconnecting:
+            self._turn()
+
+    def _turn(self) -> None:
+        why = self.doWrite()
+        if why is not None and self.connected:
+            self.connectionLost(Failure(why))
+
+    def abortConnection(self) -> None:
+        self._clock.callLater(0, self.connectionLost, Failure(ConnectionAborted()))
+
+    def connectionLost(self, reason: Failure) -> None:
+        self.why = reason
+        super().connectionLost(reason)
+        self._protocol.connectionLost(reason)
+
+
+class _Stream(Resource):
+    isLeaf = True
+    request: PublicRequest
+
+    def render_GET(self, request: Any) -> int:  # noqa: N802
+        self.request = request
+        request.notifyFinish().addErrback(lambda _: None)
+        return NOT_DONE_YET
+
+
+class OverHttp:
+    """
+    The real one, over a request of the public site, and its other end.
+    """
+
+    def __init__(self) -> None:
+        self._clock = MemoryReactorClock()
+        resource = _Stream()
+        site = PublicSite(resource, self._clock, Cors(("*",)), Proxies(()))
+        channel = site.buildProtocol(None)
+        assert channel is not None
+        self._peer = Descriptor(self._clock, channel)
+        channel.dataReceived(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+        self._request = resource.request
+        self.transport = SSETransport(self._request)
+
+    @property
+    def received(self) -> bytes:
+        return b"".join(chunks(self._peer.received))
+
+    def take(self, size: int | None = None) -> None:
+        self._peer.take(1 << 30 if size is None else size)
+
+    def lose(self) -> None:
+        self._peer.connectionLost(Failure(ConnectionLost()))
+
+    def close(self) -> None:
+        self.transport.close()
+        if self._request.current_channel is not None:
+            self._request.finish()  # as the handler does, which ends with the stream
+
+    @property
+    def ended(self) -> bool:
+        return self._peer.received.endswith(b"\r\n0\r\n\r\n") and (
+            self._peer.disconnected == 1
+        )
+
+    @property
+    def dropped(self) -> bool:
+        self._clock.advance(0)
+        return self._peer.why is not None and bool(
+            self._peer.why.check(ConnectionAborted)
+        )
+
+
+class TransportContract:
+    """
+    What the way to a client does.
+    """
+
+    make: Any
+
+    def setUp(self: Any) -> None:
+        self.end = self.make()
+        self.transport = self.end.transport
+        self.producer = Producer()
+
+    def open(self: Any) -> None:
+        self.transport.open(self.producer)
+        self.end.take()
+
+    def test_events(self: Any) -> None:
+        """
+        Events come as they were written.
+        """
+        self.assertTrue(verifyObject(IClientTransport, self.transport))
+        self.open()
+        for event in (b"data: 1\n\n", b"data: 2\n\n"):
+            self.transport.write(event)
+        self.end.take()
+        self.assertEqual(self.end.received, b"data: 1\n\ndata: 2\n\n")
+        self.assertFalse(self.producer.paused)
+
+    def test_backlog(self: Any) -> None:
+        """
+        The backlog grows with what is written and falls as the client takes it.
+        """
+        self.open()
+        self.assertEqual(self.transport.backlog(), 0)
+        self.transport.write(EVENT)
+        whole = self.transport.backlog()
+        self.assertGreaterEqual(whole, len(EVENT))
+        self.end.take(4000)
+        self.assertEqual(self.transport.backlog(), whole - 4000)
+        self.end.take()
+        self.assertEqual(self.transport.backlog(), 0)
+
+    def test_pausing(self: Any) -> None:
+        """
+        A producer is paused while much waits, may write on, and is resumed.
+        """
+        self.open()
+        for _ in range(6):
+            self.transport.write(EVENT)
+        self.assertFalse(self.producer.paused)
+        for _ in range(6):
+            self.transport.write(EVENT)
+        self.assertTrue(self.producer.paused)
+        self.end.take(30_000)
+        self.assertTrue(self.producer.paused)
+        self.end.take()
+        self.assertFalse(self.producer.paused)
+        self.assertEqual(self.end.received, 12 * EVENT)
+
+    def test_close(self: Any) -> None:
+        """
+        A response that is closed ends behind all that was written.
+        """
+        self.open()
+        self.transport.write(EVENT)
+        self.end.close()
+        self.end.take()
+        self.assertEqual(self.end.received, EVENT)
+        self.assertTrue(self.end.ended)
+        self.assertEqual(self.producer.stops, 0)
+        self.use_in_vain()
+
+    def test_abort(self: Any) -> None:
+        """
+        A connection that is dropped takes along what was written.
+        """
+        self.open()
+        self.transport.write(EVENT)
+        self.transport.abort()
+        self.assertTrue(self.end.dropped)
+        self.assertEqual(self.transport.backlog(), 0)
+        self.end.take()
+        self.assertEqual(self.end.received, b"")
+        self.assertEqual(self.producer.stops, 0)
+        self.use_in_vain()
+
+    def test_lost(self: Any) -> None:
+        """
+        A lost client stops the producer, once, and leaves nothing to be done.
+        """
+        self.open()
+        self.transport.write(EVENT)
+        self.end.lose()
+        self.assertEqual(self.producer.stops, 1)
+        self.use_in_vain()
+        self.assertEqual(self.producer.stops, 1)
+
+    def test_lost_before(self: Any) -> None:
+        """
+        Where the client has gone before, the producer is stopped as it is registered.
+        """
+        self.end.lose()
+        self.transport.open(self.producer)
+        self.assertEqual(self.producer.stops, 1)
+        self.use_in_vain()
+
+    def use_in_vain(self: Any) -> None:
+        """
+        Nothing raises, and nothing waits, once there is no other end.
+        """
+        before = self.end.received
+        self.transport.write(EVENT)
+        self.assertEqual(self.transport.backlog(), 0)
+        for end in (self.transport.close, self.transport.abort) * 2:
+            end()
+        self.assertEqual(self.transport.backlog(), 0)
+        self.assertEqual(self.end.received, before)
+
+
+class MemoryTransportTest(TransportContract, SyncCase):
+    """
+    The fake.
+    """
+
+    make = InMemory
+
+
+class SSETransportTest(TransportContract, SyncCase):
+    """
+    The real one.
+    """
+
+    make = OverHttp
