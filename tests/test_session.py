@@ -37,7 +37,11 @@ class ReadyHistory:
 
     def prepare(self, wanted: Filter, cutoff: int) -> Deferred[None]:
         self.asked.append((wanted, cutoff))
-        return succeed(None) if self.wait is None else self.wait
+        if self.wait is None:
+            return succeed(None)
+        preparing: Deferred[None] = Deferred()
+        self.wait.chainDeferred(preparing)  # each may be cancelled by itself
+        return preparing
 
     def report(self, wanted: Filter, cutoff: int) -> Deferred[Report]:
         return succeed(self.told)
