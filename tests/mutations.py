@@ -134,6 +134,12 @@ MUTATIONS = [
         "if False:",
     ),
     Mutation(
+        "a replay goes on though a part of it was pruned",
+        "store/journal.py",
+        "if after < marks.floor_seq:",
+        "if False:",
+    ),
+    Mutation(
         "another filter's cursor starts at the head",
         "stream/opening.py",
         'start = cursor.start if reason == "filter" else published',

@@ -356,7 +356,8 @@ class EndTests(StreamCase):
 
     def test_overtaken(self) -> None:
         """
-        A stream that a floor passed is closed; its reconnect is told.
+        A stream that a floor passed is closed at its next look at the store; its
+        reconnect is told.
         """
         self.announce(7, kill_time=START - 5 * DAY)
         self.history.wait = Deferred()
@@ -365,14 +366,34 @@ class EndTests(StreamCase):
         self.clock.advance(101 * DAY)
         transport.take()
         self.successResultOf(self.store.prune(self.clock.seconds()))
+        ready, self.history.wait = self.history.wait, None
+        assert ready is not None
+        ready.callback(None)
         self.assertEqual(self.hub.closings, {"overtaken": 1})
-        self.history.wait = None
+        self.assertEqual(transport.ended, "closed")
         _, again = self.open(preload_days=7, cursor=cursor)
         events = self.read(again)
         self.assertEqual(
             [each.name for each in events], ["connected", "gap", "transition"]
         )
         self.assertEqual(events[1].data["reason"], "expired")
+
+    def test_pruned_while_it_came_back(self) -> None:
+        """
+        A cursor that was good when it was held against the store, and is not any more
+        when the journal is read, does not go on with a part missing.
+        """
+        _, first = self.open()
+        cursor = self.read(first)[0].id
+        first.lose()
+        self.announce(7)
+        marks = self.successResultOf(self.store.read_marks())
+        self.clock.advance(101 * DAY)
+        self.successResultOf(self.store.prune(self.clock.seconds()))
+        self.patch(self.store, "read_marks", lambda: succeed(marks))
+        _, transport = self.open(cursor=cursor)
+        self.assertEqual(self.names(transport), ["connected"])
+        self.assertEqual(self.hub.closings, {"gone": 1, "overtaken": 1})
 
     def test_bug(self) -> None:
         """

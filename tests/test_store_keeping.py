@@ -10,17 +10,22 @@ from tests.support.killmails import DAY, START, entry
 from tests.support.store_cases import (
     A_HOLE,
     EVERYTHING,
+    LIMITS,
+    VICTIM,
     InlineStoreCase,
     StoreScenarios,
     ThreadedStoreCase,
     scenario,
 )
-from wanderer_twisted.partition import Filter
+from wanderer_twisted.interfaces import Expired
+from wanderer_twisted.partition import Filter, Snapshot
 from wanderer_twisted.records import (
     Change,
     Coverage,
     FeedPosition,
     NamesFound,
+    Place,
+    Plan,
     Reject,
 )
 from wanderer_twisted.store import pruning, writing
@@ -114,7 +119,28 @@ class KeepingContract(StoreScenarios):
         commit = await self.announce(old)
         self.assertEqual((commit.marks.head, commit.journal), (2, []))
         self.assertEqual(await self.store.read_killmail(10), None)
-        self.assertEqual(await self.history(), [])
+
+    @scenario
+    async def test_nothing_with_a_part_missing(self) -> None:
+        """
+        What reaches below a floor is refused in the very view in which it would be
+        read: a stream that began before the pruning must not go on without knowing.
+        """
+        await self.announce(entry(10, kill_time=START))
+        await self.store.prune(START + 101 * DAY)
+        live = Filter(), None
+        with self.assertRaises(Expired):
+            await self.store.read_journal(*live, after=0)
+        self.assertEqual((await self.store.read_journal(*live, after=1)).entries, [])
+        below = VICTIM, Snapshot(1, START), False, LIMITS
+        with self.assertRaises(Expired):
+            await self.store.measure_history(*below, at=Place())
+        with self.assertRaises(Expired):
+            await self.store.read_batch(*below, after=Place())
+        above = VICTIM, Snapshot(1, START + 1), False, LIMITS
+        self.assertEqual(
+            await self.store.measure_history(*above, at=Place()), Plan(0, 0, 0)
+        )
 
     @scenario
     async def test_asks_again_for_the_unknown(self) -> None:

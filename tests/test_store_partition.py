@@ -192,7 +192,7 @@ class PartitionTests(SyncCase):
         order, with and without a history; none goes beyond its bounds.
         """
         store, oracle = self.run_both(operations)
-        after = round(since * oracle.head)
+        after = max(round(since * oracle.head), store.marks.floor_seq)
         snapshot = Snapshot(round(frozen * oracle.head), START - days * DAY)
         lives = [
             (kept.live, kept.upstream.killmail_id)
@@ -249,7 +249,8 @@ class PartitionTests(SyncCase):
         the plan is the same from every boundary, and right.
         """
         store, oracle = self.run_both(operations)
-        snapshot = Snapshot(round(frozen * oracle.head), START - 60 * DAY)
+        cutoff = max(START - 60 * DAY, store.marks.floor_time + 1)
+        snapshot = Snapshot(round(frozen * oracle.head), cutoff)
         expected: list[int] = []
         if wanted.characters or wanted.systems:
             expected = oracle.history(wanted, snapshot.head, snapshot.cutoff)

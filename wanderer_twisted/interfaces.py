@@ -57,6 +57,12 @@ class StoreUnavailable(Exception):
     """
 
 
+class Expired(Exception):
+    """
+    A part of what was asked for has been pruned: it would come with a gap.
+    """
+
+
 class IKillmailFeed(Interface):
     """
     A live source of killmails. Its owner polls it, one poll at a time.
@@ -163,7 +169,8 @@ class IKillmailStore(Interface):
     ) -> Deferred[JournalPage]:
         """
         The live part of a stream, and every hole, numbered above *after*. A page is
-        bounded by what it scans, by what it holds and by bytes.
+        bounded by what it scans, by what it holds and by bytes. Fails with
+        :exc:`Expired` where *after* lies below ``floor_seq``.
         """
 
     def measure_history(
@@ -174,7 +181,8 @@ class IKillmailStore(Interface):
         at: Place,
     ) -> Deferred[Plan]:
         """
-        Count a frozen history and its batches, of which *at* is a boundary.
+        Count a frozen history and its batches, of which *at* is a boundary. Fails
+        with :exc:`Expired` where the history reaches back to ``floor_time``.
         """
 
     def read_batch(
@@ -186,6 +194,7 @@ class IKillmailStore(Interface):
     ) -> Deferred[Batch]:
         """
         The batch that begins behind *after*; its bodies are empty behind the last.
+        Fails with :exc:`Expired` where the history reaches back to ``floor_time``.
         """
 
     def read_killmail(killmail_id: int) -> Deferred[Record | None]:

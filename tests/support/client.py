@@ -13,6 +13,7 @@ from tests.support.transport import MemoryTransport
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.stream.cursor import AfterHistory, InHistory, Live, decode
 from wanderer_twisted.stream.opening import Wish
+from wanderer_twisted.stream.session import Session
 
 
 class CheckedClient:
@@ -29,7 +30,6 @@ class CheckedClient:
         self.source = EventSource()
         self.transport: MemoryTransport | None = None
         self.forged: str | None = None
-        self.last_seen = 0.0
         self._start_anew(0)
 
     def _start_anew(self, since: int) -> None:
@@ -63,10 +63,12 @@ class CheckedClient:
         self.transport = MemoryTransport(limit=3000)
         self.published = published
         self.expect_gap: str | None = None
-        self.connected_at, self.seen_before = now, self.last_seen
+        self.connected_at = now
+        self.session: Session | None = None
         self.greeted = False
         if not self.wish().cursor:
             self._start_anew(published)
+            self.up_to_date = now
         elif self.forged:
             self.expect_gap = "malformed"
         elif not self.source.last_event_id.startswith(
@@ -94,10 +96,13 @@ class CheckedClient:
     # --- reading ---------------------------------------------------------------
 
     def feed(self, data: bytes, oracle: Oracle, now: float) -> None:
-        for event in self.source.feed(data):
+        events = self.source.feed(data)
+        for event in events:
             note(f"{self.name} <- {event.name} {event.id} {_short(event)}")
-            self.last_seen = now
             getattr(self, f"_on_{event.name}")(event, oracle)
+        following = self.session is not None and self.session.following
+        if following and events and events[-1].name == "heartbeat":
+            self.up_to_date = now  # so is its cursor; others are as old as they are
 
     def _on_connected(self, event: Event, oracle: Oracle) -> None:
         assert not self.greeted
@@ -115,7 +120,7 @@ class CheckedClient:
         assert self.may_gap
         reason = event.data["reason"]
         if reason == "expired":
-            age = self.connected_at - self.seen_before
+            age = self.connected_at - self.up_to_date
             assert age > 50 * DAY, f"gap for a cursor that is {age / DAY} days old"
         elif reason == "filter":
             assert self.refiltered
@@ -123,6 +128,8 @@ class CheckedClient:
             assert reason == self.expect_gap, reason
         self.forged = None
         since = _start(event.id)
+        if reason != "filter":  # which goes on from where the cursor was
+            self.up_to_date = self.connected_at
         if reason == "filter":  # nothing may fall between the two filters
             assert since == _start(self.cursor_before), "a filter's gap loses some"
         else:

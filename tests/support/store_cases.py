@@ -61,6 +61,7 @@ class StoreScenarios:
     clock: Clock
     told: list[Commit]
     assertEqual: Any  # noqa: N815
+    assertRaises: Any  # noqa: N815
     patch: Any
     play: Callable[[Deferred[None]], Any]
 

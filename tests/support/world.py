@@ -421,6 +421,8 @@ class World:
 
     def opened(self, result: object, client: CheckedClient) -> None:
         self.opening.pop(client, None)
+        if isinstance(result, Session):
+            client.session = result
 
     def take_bytes(self, chance: Random) -> None:
         """

@@ -13,10 +13,12 @@ from typing import Final
 
 import attrs
 
+from wanderer_twisted.interfaces import Expired
 from wanderer_twisted.killmail import Body
 from wanderer_twisted.partition import Filter, Snapshot
 from wanderer_twisted.records import Batch, BatchLimits, Place, Plan
 from wanderer_twisted.store.database import Database
+from wanderer_twisted.store.rows import marks
 
 #: Rows of one slice.
 SLICE: Final = 5_000
@@ -38,11 +40,16 @@ class Scan:
     """
     One slice of a history: the places of its killmails and their nominal sizes.
 
+    :raises Expired: some of it was removed.
+
     :ivar upto: everything up to here was looked at.
     :ivar ended: there is nothing behind.
     """
 
     def __init__(self, connection: sqlite3.Connection, ask: Ask, after: Place) -> None:
+        floor_time = marks(connection).floor_time
+        if floor_time and ask.snapshot.cutoff <= floor_time:  # 0: nothing ever was
+            raise Expired
         self._connection = connection
         self._ask = ask
         self._after = max(after, Place(ask.snapshot.cutoff, 0))
@@ -183,21 +190,15 @@ def gather(database: Database, ask: Ask, picker: Picker, after: Place) -> Batch 
         else:
             if not scan.ended:
                 return scan.upto
-        bodies = [
-            body
-            for place in picker.places
-            if (body := _body(database, connection, ask, place)) is not None
-        ]
+        bodies = [_body(database, connection, ask, place) for place in picker.places]
     return Batch(bodies, picker.last)
 
 
 def _body(
     database: Database, connection: sqlite3.Connection, ask: Ask, place: Place
-) -> bytes | None:
+) -> bytes:
     columns = "main, items" if ask.with_items else "main"
     row = connection.execute(
         f"SELECT {columns} FROM killmail WHERE killmail_id = ?", (place.killmail_id,)
     ).fetchone()
-    if row is None:  # pruned since an earlier slice: its streams are being closed
-        return None
     return Body(*map(database.codec.decompress, row)).json(ask.with_items)

@@ -9,6 +9,7 @@ from typing import Final
 
 import attrs
 
+from wanderer_twisted.interfaces import Expired
 from wanderer_twisted.partition import Filter, Snapshot, is_live
 from wanderer_twisted.records import Hole, JournalPage, Record
 from wanderer_twisted.store import rows
@@ -43,11 +44,15 @@ def read_journal(
     """
     The page behind number *after*. Its ``upto`` is the store's head where the journal
     was read to its end: all of it is one view of the store.
+
+    :raises Expired: some of it was removed.
     """
     entries: list[Record | Hole] = []
     size, upto = 0, after
     with database.reading() as connection:
-        head = rows.marks(connection).head
+        marks = rows.marks(connection)
+        if after < marks.floor_seq:
+            raise Expired
         for scanned, line in enumerate(_numbered(connection, after), 1):
             number, is_hole, row = line
             if is_hole:
@@ -61,7 +66,7 @@ def read_journal(
             if scanned == limits.scanned or len(entries) == limits.entries:
                 break
         else:
-            upto = max(after, head)
+            upto = max(after, marks.head)
     return JournalPage(entries, upto)
 
 

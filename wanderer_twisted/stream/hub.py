@@ -10,7 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wanderer_twisted.interfaces import IClientTransport, IHistory, IKillmailStore
-from wanderer_twisted.records import Commit, FeedStatus, Marks
+from wanderer_twisted.records import Commit, FeedStatus
 from wanderer_twisted.stream import events
 from wanderer_twisted.stream.entries import HoleEntry, as_entry
 from wanderer_twisted.stream.opening import Wish, open_at
@@ -47,7 +47,6 @@ class Hub(Service):
         self.closings: dict[str, int] = {}
         self._feed_status = feed_status
         self._retry_ms = retry_ms
-        self._marks = Marks()
         self._registry: Registry[Session] = Registry()
 
     def startService(self) -> None:
@@ -55,8 +54,7 @@ class Hub(Service):
         Listen to the store, which is open by now.
         """
         super().startService()
-        self._marks = self.store.marks
-        self.published = self._marks.head
+        self.published = self.store.marks.head
         self.store.listen(self.publish)
 
     def __len__(self) -> int:
@@ -73,7 +71,7 @@ class Hub(Service):
         :raises StoreUnavailable: a cursor could not be held against the store. Nothing
             was written.
         """
-        marks = self._marks
+        marks = self.store.marks
         if wish.cursor is not None:
             marks = await self.store.read_marks()
         # From here to the end nothing waits: H0 is noted and the registry joined in
@@ -106,19 +104,6 @@ class Hub(Service):
             for session in concerned:
                 session.publish(entry)
         self.published = max(self.published, commit.marks.head)
-        self._close_overtaken(commit.marks)
-
-    def _close_overtaken(self, marks: Marks) -> None:
-        """
-        A stream that a floor has passed would go on with a part missing; closed, its
-        reconnect is told.
-        """
-        before, self._marks = self._marks, marks
-        floors = marks.floor_seq, marks.floor_time
-        if floors != (before.floor_seq, before.floor_time):
-            for session in self.sessions:
-                if session.overtaken(marks):
-                    session.close("overtaken")
 
     def warn(self, kind: str, message: str) -> None:
         """

@@ -21,19 +21,19 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from wanderer_twisted.interfaces import (
+    Expired,
     IClientTransport,
     IHistory,
     IKillmailStore,
     StoreUnavailable,
 )
 from wanderer_twisted.partition import Filter, Snapshot, is_live
-from wanderer_twisted.records import BatchLimits, Marks, Place
+from wanderer_twisted.records import BatchLimits, Place
 from wanderer_twisted.stream import events
 from wanderer_twisted.stream.cursor import (
     AfterHistory,
     Cursor,
     InHistory,
-    Live,
     Starting,
     base36,
 )
@@ -153,14 +153,6 @@ class Session:
     def following(self) -> bool:
         return self._following
 
-    def overtaken(self, marks: Marks) -> bool:
-        """
-        Whether the store has removed what this stream has still to read.
-        """
-        if self._past is not None:
-            return self._past.expired(marks)
-        return not self._following and Live(self.seq).expired(marks)
-
     # --- its life --------------------------------------------------------------
 
     def start(self) -> None:
@@ -245,9 +237,6 @@ class Session:
                 await self._waiting.pause(pace.between(plan.batches))
             await self._writable()
             batch = await self._read(partial(store.read_batch, *asked, cursor.place))
-            if not batch.bodies:  # pruned meanwhile: the reconnect will be told
-                self.close("overtaken")
-                return
             cursor = attrs.evolve(cursor, place=batch.last)
             self._move_to(cursor)
             self._write(events.batch(batch.bodies, number, plan.batches, self.cursor))
@@ -359,13 +348,17 @@ class Session:
 
     async def _read(self, read: Callable[[], Deferred[T]]) -> T:
         """
-        Read the store; while it cannot be read, wait: heartbeats go on.
+        Read the store; while it cannot be read, wait: heartbeats go on. A stream that
+        would go on with a part missing is closed: its reconnect is told.
         """
         while True:
             try:
                 return await self._waiting.wait(read())
             except StoreUnavailable:
                 await self._waiting.pause(_RETRY_SECONDS)
+            except Expired:
+                self.close("overtaken")
+                raise CancelledError from None
 
     async def _writable(self) -> None:
         while self._paused:
