@@ -17,6 +17,9 @@ _PATH = "/api/v1/kills/stream"
 _READ = 1 << 20
 _PATIENCE = 300.0
 
+#: Bytes in which the event that ends a wait fits.
+_TAIL = 600
+
 #: The last bytes of an event: its blank line, and the end of its chunk.
 EVENT_END = b"\n\n\r\n"
 TRANSITION = b"event: transition"
@@ -92,10 +95,10 @@ def preload(port: int, query: str) -> Told:
             if not part:
                 raise RuntimeError("The stream ended early")
             parts.append(part)
-            tail = tail[-600:] + part
+            tail = tail[-_TAIL:] + part
             if not first_at and b"event: batch" in tail:
                 first_at = time.time()
-            if TRANSITION in tail[-600:] and tail.endswith(EVENT_END):
+            if TRANSITION in tail[-_TAIL:] and tail.endswith(EVENT_END):
                 break
         seconds = time.monotonic() - started_at
     received = b"".join(parts)
@@ -111,7 +114,7 @@ def preload(port: int, query: str) -> Told:
 
 class Crowd:
     """
-    Many streams in one process. What they receive is looked at only by its end.
+    Many streams in one process. What they receive is looked at, not understood.
     """
 
     def __init__(self, port: int) -> None:
@@ -119,6 +122,8 @@ class Crowd:
         self._epoll = select.epoll()
         self._connections: dict[int, socket.socket] = {}
         self._buffer = bytearray(_READ)
+        self._tails: dict[int, bytes] = {}
+        self._marked: set[int] = set()
         self.bytes = 0
 
     def __len__(self) -> int:
@@ -146,14 +151,15 @@ class Crowd:
         self._connections[connection.fileno()] = connection
         self._epoll.register(connection.fileno(), select.EPOLLIN)
 
-    def wait_for(self, handles: list[int], end: bytes = EVENT_END) -> float:
+    def wait_for(self, handles: list[int], mark: bytes = b"") -> float:
         """
-        Read until the last thing that each of these received was the end of an event
-        that has *end* in its last bytes.
+        Read until each of these received *mark*, and the end of an event behind it.
 
         :returns: when the last one had.
         """
         waiting = set(handles)
+        self._tails.update(dict.fromkeys(handles, b""))
+        self._marked.clear()
         view = memoryview(self._buffer)
         now = time.monotonic()
         deadline = now + _PATIENCE
@@ -163,13 +169,23 @@ class Crowd:
                 if not size:
                     raise RuntimeError("A stream ended early")
                 self.bytes += size
-                last = bytes(view[max(0, size - 600) : size])
-                if last.endswith(EVENT_END) and end in last:
+                if handle in waiting and self._is_whole(handle, size, mark):
                     waiting.discard(handle)
             now = time.monotonic()
             if now > deadline:
                 raise RuntimeError(f"{len(waiting)} streams got nothing")
         return now
+
+    def _is_whole(self, handle: int, size: int, mark: bytes) -> bool:
+        """
+        Whether a wait is over, by *size* more bytes in the buffer.
+        """
+        joint = self._tails[handle] + self._buffer[: min(size, _TAIL)]
+        if mark in joint or self._buffer.find(mark, 0, size) != -1:
+            self._marked.add(handle)
+        last = joint if size <= _TAIL else bytes(self._buffer[size - _TAIL : size])
+        self._tails[handle] = last[-_TAIL:]
+        return handle in self._marked and last.endswith(EVENT_END)
 
     def close(self) -> None:
         for connection in self._connections.values():

@@ -41,7 +41,7 @@ def many(shop: Workshop, streams: int, runs: int) -> None:
             cpu = time.process_time()
             for _ in range(_ROUNDS):
                 server.ask("publish", count=1)
-                last = crowd.wait_for(crowd.connections, b"")
+                last = crowd.wait_for(crowd.connections)
                 ((_, _, durable, done),) = server.answer()
                 late.append(last - durable)
                 hub.append(done - durable)

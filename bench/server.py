@@ -3,6 +3,7 @@ The processes that a figure is measured on.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -54,11 +55,12 @@ class Workshop:
         """
         Start a server.
 
-        :param database: None: a new one.
+        :param database: None: a new one. Where killmails are to be taken in, a copy.
         :param live: how many killmails it can be told to take in.
         """
-        if database is None:
-            database = self.folder / f"new-{time.monotonic_ns()}.db"
+        if database is None or live:
+            new = self.folder / f"new-{time.monotonic_ns()}.db"
+            database = Path(shutil.copy(database, new)) if database else new
         documents = self.folder / "live.jsonl"
         with documents.open("wb") as file:
             for document in self.killmails.live(live, time.time()):

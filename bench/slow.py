@@ -13,6 +13,7 @@ _READERS = 20
 _KILLMAILS = 10_000
 _SECONDS = 72
 _EARLY = 10
+_WARM_UP = 800
 
 
 def main() -> None:
@@ -24,8 +25,10 @@ def main() -> None:
         query = f"character_ids={owner.id}&preload_days=90"
         for _ in range(wish.runs):
             settings = {"batch_pause_ms": 0}
-            with shop.server(path, _SECONDS * 8, history=settings) as server:
-                told = preload(server.port, query)  # fills the store's caches
+            live = _WARM_UP + _SECONDS * 8
+            with shop.server(path, live, history=settings) as server:
+                told = preload(server.port, query)  # these two fill the store's caches
+                server.do("publish", count=_WARM_UP)
                 listener = Listener(server.port, "heartbeat=60")
                 before, start = server.memory(), time.monotonic()
                 readers = [connect(server.port, query, 4096) for _ in range(_READERS)]
