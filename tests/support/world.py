@@ -83,6 +83,7 @@ _KINDS = [
     "cut",
     "come_back",
     "come_back",
+    "come_back_late",
     "change",
     "forge",
 ]
@@ -461,6 +462,17 @@ class World:
         gone = [each for each in self.clients if not each.transport]
         if gone:
             self.connect(chance.choice(gone))
+
+    def come_back_late(self, chance: Random) -> None:
+        """
+        A client reconnects after a long time, in the very moment of a pruning.
+        """
+        self.sleep(chance)
+        gone = [each for each in self.clients if not each.transport]
+        if gone:
+            self.connect(chance.choice(gone))
+            self.readers.step()
+            self.prune(chance)
 
     def change(self, chance: Random) -> None:
         """
