@@ -79,12 +79,6 @@ MUTATIONS = [
         "if True:",
     ),
     Mutation(
-        "published moves behind the streams, not before them",
-        "stream/hub.py",
-        "            self.published = entry.seq\n",
-        "",
-    ),
-    Mutation(
         "a fresh H0 on resuming before the history is frozen",
         "stream/opening.py",
         "return Opening(cursor, resumed=True)",

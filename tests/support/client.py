@@ -66,7 +66,8 @@ class CheckedClient:
         self.connected_at = now
         self.session: Session | None = None
         self.greeted = False
-        if not self.wish().cursor:
+        self.brought = self.wish().cursor
+        if self.brought is None:
             self._start_anew(published)
             self.up_to_date = now
         elif self.forged:
@@ -111,7 +112,9 @@ class CheckedClient:
         resumed = event.data["resumed"]
         historical = self.historical if resumed else bool(self.preload_days)
         assert event.data["mode"] == ("historical" if historical else "realtime")
-        self.may_gap = not resumed and bool(self.wish().cursor)
+        self.may_gap = not resumed and self.brought is not None
+        if self.may_gap:  # or a break before the gap would hide it for good
+            assert event.id == self.cursor_before, "an id on a refused cursor"
         if resumed and self.refiltered:
             assert event.id.startswith("l."), "only an l goes on under another filter"
             self.filters.append((_start(event.id), self.wanted))
