@@ -156,6 +156,23 @@ class LiveTests(StreamCase):
         _, replaying = self.open(cursor=cursor)
         self.assertEqual(self.names(replaying), ["connected", "warning"])
 
+    def test_one_that_fails(self) -> None:
+        """
+        A stream that cannot take a killmail is closed, and comes back for it; no other
+        goes without.
+        """
+        _, failing = self.open()
+        cursor = self.read(failing)[0].id
+        others = [self.open()[1] for _ in range(8)]
+        self.patch(failing, "write", lambda event: 1 // 0)
+        self.announce(7)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        for transport in others:
+            self.assertEqual(self.names(transport), ["connected", "killmail"])
+        self.assertEqual(self.hub.closings, {"error": 1})
+        _, again = self.open(cursor=cursor)
+        self.assertEqual(self.names(again), ["connected", "killmail"])
+
     def test_warn(self) -> None:
         """
         An advice reaches all that can take it.

@@ -102,7 +102,11 @@ class Hub(Service):
             else:
                 concerned = list(self._registry.find(entry.record.facts))
             for session in concerned:
-                session.publish(entry)
+                try:
+                    session.publish(entry)
+                except Exception:  # the others must have it all the same
+                    self._log.failure("stream {session} failed", session=session.id)
+                    session.close("error")
         self.published = max(self.published, commit.marks.head)
 
     def warn(self, kind: str, message: str) -> None:
