@@ -9,7 +9,8 @@ import attrs
 
 from wanderer_twisted.encoding import dumps, loads
 from wanderer_twisted.killmail import decode, encode, nameable_ids, nominal_sizes
-from wanderer_twisted.records import Entry, Kind
+from wanderer_twisted.partition import Kind
+from wanderer_twisted.records import Entry
 from wanderer_twisted.simulator.data import Data, Template, read, read_shipped
 from wanderer_twisted.simulator.names import Names
 from wanderer_twisted.simulator.world import Posting

@@ -22,7 +22,8 @@ from wanderer_twisted.interfaces import (
     INameSource,
     UpstreamError,
 )
-from wanderer_twisted.records import FeedPage, FeedPosition, Kind
+from wanderer_twisted.partition import Kind
+from wanderer_twisted.records import FeedPage, FeedPosition
 from wanderer_twisted.simulator.faults import Fault
 from wanderer_twisted.sources.esi import Esi, make_esi
 from wanderer_twisted.sources.r2z2 import make_r2z2

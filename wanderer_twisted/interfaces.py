@@ -8,18 +8,20 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from wanderer_twisted.partition import Filter, Snapshot
+from wanderer_twisted.partition import Filter, Kind, Snapshot
 from wanderer_twisted.records import (
+    ArchivedDay,
     Batch,
     BatchLimits,
     Change,
     Commit,
     Coverage,
+    DayList,
     FeedPage,
     FeedPosition,
     FeedStatus,
+    Hole,
     JournalPage,
-    Kind,
     ListingPage,
     Marks,
     NamesFound,
@@ -27,6 +29,7 @@ from wanderer_twisted.records import (
     Plan,
     Record,
     Report,
+    Totals,
 )
 
 
@@ -95,7 +98,8 @@ class IKillmailFeed(Interface):
 
 class IListingSource(Interface):
     """
-    Lists of the killmails of one character or system (contracts.md §3).
+    Lists of the killmails of one character, corporation, alliance or system
+    (contracts.md §3).
     """
 
     def page(
@@ -118,6 +122,37 @@ class IBodySource(Interface):
         :returns: ESI's body, decoded.
         :raises Refused: ESI says that there is no such killmail.
         :raises UpstreamError: not now.
+        """
+
+
+class IArchiveSource(Interface):
+    """
+    Files of all killmails, day by day, made once a day (contracts.md §2.3). Days are
+    those of :mod:`wanderer_twisted.days`.
+    """
+
+    def totals() -> Awaitable[Totals]:
+        """
+        How many killmails each day has.
+
+        :raises UpstreamError: no answer, or none that is one.
+        """
+
+    def listing(day: int) -> Awaitable[DayList]:
+        """
+        The ids and hashes of a day.
+
+        :raises Refused: there is no such file, perhaps not yet.
+        :raises UpstreamError: no answer, or none that is a list.
+        """
+
+    def bodies(day: int, path: str) -> Awaitable[None]:
+        """
+        Write the bodies of a day to a file, as they come: a JSON object of ESI's
+        bodies by id, not looked into. Where it fails, what is there is worthless.
+
+        :raises Refused: there is no such file, perhaps not yet.
+        :raises UpstreamError: no answer, or not the whole of one.
         """
 
 
@@ -221,12 +256,82 @@ class IKillmailStore(Interface):
         kind: Kind, owners: Collection[int]
     ) -> Deferred[Mapping[int, Coverage]]:
         """
-        What listings have covered of these characters or systems.
+        What listings have covered of these ids.
         """
 
     def count_missing(wanted: Filter) -> Deferred[int]:
         """
         How many killmails of these ids were set aside and are not stored.
+        """
+
+    def read_latest(
+        kind: Kind, owner: int, since: int, before: Place | None, limit: int
+    ) -> Deferred[Batch]:
+        """
+        Killmails of one id, newest first, with their bodies without items.
+
+        :param since: UNIX seconds: none older.
+        :param before: only what lies before this place; None: from the newest on.
+        :param limit: how many at most. ``last`` of the answer is where the next page
+            begins; a page shorter than *limit* is the last.
+        """
+
+    def count_latest(kind: Kind, owner: int, since: int) -> Deferred[int]:
+        """
+        How many killmails one id has since then, UNIX seconds.
+        """
+
+    def read_indexed() -> Deferred[Collection[Kind]]:
+        """
+        The kinds of ids by which everything that is stored can be found: an older
+        database is indexed by some of them while the server runs.
+        """
+
+    def index_more() -> Deferred[bool]:
+        """
+        Index one slice of what is not indexed by every kind.
+
+        :returns: whether there is more.
+        """
+
+    def read_bare(
+        wanted: Filter, cutoff: int, limit: int
+    ) -> Deferred[Sequence[Record]]:
+        """
+        Killmails of these ids that came from the archive, so without names, and since
+        *cutoff* (UNIX seconds), the newest first.
+        """
+
+    def read_unvalued(
+        wanted: Filter, cutoff: int
+    ) -> Deferred[Collection[tuple[Kind, int]]]:
+        """
+        Which of these ids have killmails since *cutoff* (UNIX seconds) without anything
+        of zKillboard's block.
+        """
+
+    def load(path: str, part: int) -> Deferred[int]:
+        """
+        Take in one part of a staged day (:mod:`wanderer_twisted.store.staging`), in
+        one transaction and without announcing it. What is there already, or was
+        pruned, stays as it is.
+
+        :returns: how many killmails were new.
+        """
+
+    def read_absent(killmail_ids: Collection[int]) -> Deferred[Collection[int]]:
+        """
+        Which of these are not stored and were not pruned.
+        """
+
+    def read_days() -> Deferred[Sequence[ArchivedDay]]:
+        """
+        All days of the archive that anything was written about.
+        """
+
+    def read_holes() -> Deferred[Sequence[Hole]]:
+        """
+        All holes that are remembered.
         """
 
     def read_names(ids: Collection[int]) -> Deferred[Mapping[int, str | None]]:
@@ -272,6 +377,12 @@ class IHistory(Interface):
         fails; cancelling it gives up the place, not the fetch.
 
         :param cutoff: UNIX seconds.
+        """
+
+    def want(wanted: Filter, cutoff: int) -> Deferred[None]:
+        """
+        Have fetched what the store lacks, behind what somebody waits for. Fires when
+        that is under way; never fails.
         """
 
     def report(wanted: Filter, cutoff: int) -> Deferred[Report]:

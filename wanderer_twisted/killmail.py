@@ -7,7 +7,7 @@ the form that clients get from design.md §2.4.
 
 import re
 from calendar import timegm
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -22,6 +22,10 @@ NAME_ALLOWANCE = 160
 
 #: Cursors write a killmail id in eight characters of base 36.
 MAX_KILLMAIL_ID = 36**8 - 1
+
+#: No character, corporation, alliance or system has a higher one (contracts.md §6), so
+#: nobody can ask for one, and none is indexed.
+MAX_ID = 2**31 - 1
 
 _EARLIEST, _LATEST = 1_000_000_000, 4_102_444_800  # 2001-09-09 and 2100-01-01
 _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
@@ -83,7 +87,8 @@ class Killmail:
     A killmail as an upstream gave it, checked.
 
     :ivar kill_time: UNIX seconds.
-    :ivar character_ids: the victim and every attacker that is a character.
+    :ivar character_ids: the victim and every attacker that is a character;
+        ``corporation_ids`` and ``alliance_ids`` are theirs.
     :ivar value: ISK, by zKillboard's ``totalValue``; None while nobody gave one.
     :ivar hash: ESI's hash, 40 hexadecimal digits, where known.
     :ivar esi: ESI's body.
@@ -94,6 +99,8 @@ class Killmail:
     kill_time: int
     system_id: int
     character_ids: frozenset[int]
+    corporation_ids: frozenset[int]
+    alliance_ids: frozenset[int]
     value: float | None
     hash: str | None
     esi: Mapping[str, Any] = attrs.field(repr=False)
@@ -146,12 +153,18 @@ def decode(esi: object, zkb: object = None, hash: str | None = None) -> Killmail
         killmail_id=known.killmail_id,
         kill_time=_seconds(known.killmail_time),
         system_id=known.solar_system_id,
-        character_ids=frozenset(p.character_id for p in participants if p.character_id),
+        character_ids=_ids(p.character_id for p in participants),
+        corporation_ids=_ids(p.corporation_id for p in participants),
+        alliance_ids=_ids(p.alliance_id for p in participants),
         value=block.totalValue,
         hash=block.hash or hash or None,
         esi=esi,
         zkb=zkb,  # type: ignore[arg-type]  # msgspec found it to be an object
     )
+
+
+def _ids(ids: Iterable[int | None]) -> frozenset[int]:
+    return frozenset(each for each in ids if each and each <= MAX_ID)
 
 
 def _seconds(text: str) -> int:

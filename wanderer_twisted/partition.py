@@ -8,16 +8,21 @@ just committed, and after a reconnect.
 """
 
 import hashlib
+from typing import Final, Literal
 
 import attrs
 
 from wanderer_twisted.encoding import dumps
 
+#: What killmails are asked for by: whoever took part, and where.
+Kind = Literal["character", "corporation", "alliance", "system"]
+KINDS: Final[tuple[Kind, ...]] = ("character", "corporation", "alliance", "system")
+
 
 @attrs.frozen
 class Filter:
     """
-    What a client asked for: ``min_value`` AND (a character OR a system).
+    What a client asked for: ``min_value`` AND (any of the ids of any kind).
 
     :ivar min_value: ISK; None for any, also unknown, value.
     """
@@ -25,10 +30,24 @@ class Filter:
     character_ids: frozenset[int] = frozenset()
     system_ids: frozenset[int] = frozenset()
     min_value: float | None = None
+    corporation_ids: frozenset[int] = frozenset()
+    alliance_ids: frozenset[int] = frozenset()
+
+    @classmethod
+    def only(cls, kind: Kind, id: int) -> "Filter":
+        """
+        All killmails of one id.
+        """
+        ids = {f"{each}_ids": frozenset({id} if each == kind else ()) for each in KINDS}
+        return cls(min_value=None, **ids)
+
+    def ids(self, kind: Kind) -> frozenset[int]:
+        ids: frozenset[int] = getattr(self, f"{kind}_ids")
+        return ids
 
     @property
     def names_somebody(self) -> bool:
-        return bool(self.character_ids or self.system_ids)
+        return any(self.ids(kind) for kind in KINDS)
 
     @property
     def fingerprint(self) -> str:
@@ -36,16 +55,22 @@ class Filter:
         Six characters by which a cursor recognises the filter that it was made for.
         """
         wish = [sorted(self.character_ids), sorted(self.system_ids), self.min_value]
+        if self.corporation_ids or self.alliance_ids:  # older cursors know of none
+            wish += [sorted(self.corporation_ids), sorted(self.alliance_ids)]
         return hashlib.sha256(dumps(wish)).hexdigest()[:6]
 
     def concerns(self, facts: "Facts") -> bool:
         """
-        Whether the ids match; a character as victim or as any attacker.
+        Whether the ids match; a character, a corporation or an alliance as that of the
+        victim or of any attacker.
         """
         if not self.names_somebody:
             return True
-        return facts.system_id in self.system_ids or not self.character_ids.isdisjoint(
-            facts.character_ids
+        return (
+            facts.system_id in self.system_ids
+            or not self.character_ids.isdisjoint(facts.character_ids)
+            or not self.corporation_ids.isdisjoint(facts.corporation_ids)
+            or not self.alliance_ids.isdisjoint(facts.alliance_ids)
         )
 
     def values(self, value: float | None, valued_seq: int | None, by: int) -> bool:
@@ -79,6 +104,8 @@ class Facts:
     added_seq: int
     live_seq: int | None
     valued_seq: int | None
+    corporation_ids: frozenset[int] = frozenset()
+    alliance_ids: frozenset[int] = frozenset()
 
 
 @attrs.frozen

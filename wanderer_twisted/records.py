@@ -8,11 +8,7 @@ from typing import Any, Literal
 import attrs
 
 from wanderer_twisted.killmail import Body, Killmail
-from wanderer_twisted.partition import Facts
-
-#: What a history can be asked for.
-Kind = Literal["character", "system"]
-
+from wanderer_twisted.partition import Facts, Kind
 
 # --- what a source gives ------------------------------------------------------------
 
@@ -99,6 +95,32 @@ class ListingPage:
     last: bool
 
 
+@attrs.frozen
+class Totals:
+    """
+    How many killmails the archive has of each day.
+
+    :ivar counts: by :mod:`day <wanderer_twisted.days>`.
+    :ivar asked_at: UNIX seconds, by the upstream's own clock and less the age of a
+        cached answer: what was published later may be missing.
+    """
+
+    counts: Mapping[int, int] = attrs.field(repr=False)
+    asked_at: float
+
+
+@attrs.frozen
+class DayList:
+    """
+    The killmails of one day: id -> hash.
+
+    :ivar asked_at: as of :class:`Totals`.
+    """
+
+    hashes: Mapping[int, str] = attrs.field(repr=False)
+    asked_at: float
+
+
 # --- what the store takes and gives -------------------------------------------------
 
 
@@ -150,6 +172,36 @@ class Coverage:
 
 
 @attrs.frozen
+class ArchivedDay:
+    """
+    What the store has of one day of the archive.
+
+    :ivar expected: killmails that the day's list names; 0 until there is one.
+    :ivar have: how many of these are stored.
+    :ivar listed_at: UNIX seconds: all of the day that was published before this is in
+        the list; 0 until there is one.
+    :ivar tried_at: UNIX seconds of the last attempt.
+    :ivar loaded: some version of the list was loaded to its end.
+    :ivar followed: a feed ran when that, or the last look at it, was: what a later
+        version adds is news.
+    :ivar reason: why it is not complete, one line; empty where it is.
+    """
+
+    day: int
+    expected: int = 0
+    have: int = 0
+    listed_at: float = 0.0
+    tried_at: float = 0.0
+    loaded: bool = False
+    followed: bool = False
+    reason: str = ""
+
+    @property
+    def complete(self) -> bool:
+        return self.loaded and self.have >= self.expected and not self.reason
+
+
+@attrs.frozen
 class Change:
     """
     One transaction.
@@ -164,6 +216,7 @@ class Change:
     holes: Sequence[Hole] = ()
     rejects: Sequence[Reject] = ()
     coverage: Sequence[Coverage] = ()
+    days: Sequence[ArchivedDay] = ()
 
 
 @attrs.frozen
@@ -280,14 +333,18 @@ class Report:
     How complete a history is (design.md §2.3, ``transition``).
 
     :ivar missing: killmails known by id that could not be had.
-    :ivar ids_incomplete: characters and systems whose span is not covered.
+    :ivar ids_incomplete: ids whose span is not covered.
     :ivar since: UNIX seconds: from here on it is complete for every id; None where
         for some id nothing is.
+    :ivar days: of the archive that it touches, today left out ...
+    :ivar days_complete: ... and how many of them the store has whole.
     """
 
     missing: int
     ids_incomplete: int
     since: float | None
+    days: int = 0
+    days_complete: int = 0
 
     @property
     def complete(self) -> bool:

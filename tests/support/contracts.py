@@ -26,11 +26,11 @@ from wanderer_twisted.interfaces import (
     UpstreamError,
 )
 from wanderer_twisted.killmail import decode
+from wanderer_twisted.partition import Kind
 from wanderer_twisted.records import (
     FeedPage,
     FeedPosition,
     FeedState,
-    Kind,
     ListingPage,
     NamesFound,
     Package,

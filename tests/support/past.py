@@ -27,11 +27,11 @@ from wanderer_twisted.interfaces import (
     Refused,
     UpstreamError,
 )
+from wanderer_twisted.partition import Kind
 from wanderer_twisted.records import (
     FeedPage,
     FeedPosition,
     FeedStatus,
-    Kind,
     ListingPage,
     NamesFound,
     Package,

@@ -5,6 +5,7 @@ The settings: YAML, checked whole before anything starts (design.md §6).
 from wanderer_twisted.config.faults import ConfigError
 from wanderer_twisted.config.reading import load_settings
 from wanderer_twisted.config.settings import (
+    Archive,
     Esi,
     Features,
     History,
@@ -19,6 +20,7 @@ from wanderer_twisted.config.settings import (
 )
 
 __all__ = [
+    "Archive",
     "ConfigError",
     "Esi",
     "Features",

@@ -68,6 +68,18 @@ class Zkillboard(_Upstream, frozen=True):
     requests_per_second: Annotated[float, Meta(ge=0.01, le=100)] = 1.0
 
 
+class Archive(_Upstream, frozen=True):
+    """
+    Files of all killmails, day by day (contracts.md §2.3).
+
+    :ivar backfill_days: how many days back the server holds all killmails; 0 for none
+        but those that a hole in the feed calls for.
+    """
+
+    url: Url = "https://r2z2.zkillboard.com/history"
+    backfill_days: Annotated[int, Meta(ge=0, le=90)] = 0
+
+
 class Esi(_Upstream, frozen=True):
     """
     EVE's own API (contracts.md §4).
@@ -91,6 +103,8 @@ class History(Section, frozen=True):
     :ivar batch_size: killmails; clients are promised 50 at most (design.md §2.3).
     :ivar pacing_budget_seconds: all pauses between the batches of one history.
     :ivar deadline_seconds: from a request's turn; then what is there is sent.
+    :ivar values_deadline_seconds: the same, where only values are lacking that the
+        stream does not filter by.
     """
 
     max_days: Annotated[int, Meta(ge=1, le=90)] = 90
@@ -98,6 +112,7 @@ class History(Section, frozen=True):
     batch_pause_ms: Annotated[int, Meta(ge=0, le=60_000)] = 100
     pacing_budget_seconds: Annotated[float, Meta(ge=0, le=600)] = 5.0
     deadline_seconds: Annotated[float, Meta(ge=1, le=600)] = 30.0
+    values_deadline_seconds: Annotated[float, Meta(ge=0, le=600)] = 1.0
 
 
 class Stream(Section, frozen=True):
@@ -113,13 +128,17 @@ class Stream(Section, frozen=True):
 class Limits(Section, frozen=True):
     """
     :ivar character_ids: distinct ones, per stream; a request's head holds some 1,180.
+    :ivar post_ids: of all kinds together, where they come in a request's body.
     """
 
     connections: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
     connections_per_address: Annotated[int, Meta(ge=1, le=1_000_000)] = 100
     accept_per_second: Annotated[int, Meta(ge=1, le=1_000_000)] = 5000
     character_ids: Annotated[int, Meta(ge=1, le=1000)] = 100
+    corporation_ids: Annotated[int, Meta(ge=1, le=1000)] = 100
+    alliance_ids: Annotated[int, Meta(ge=1, le=1000)] = 100
     system_ids: Annotated[int, Meta(ge=1, le=1000)] = 100
+    post_ids: Annotated[int, Meta(ge=1, le=10_000)] = 10_000
     histories_at_once: Annotated[int, Meta(ge=1, le=10_000)] = 100
 
 
@@ -161,6 +180,7 @@ class Settings(Section, frozen=True):
         R2z2Feed(),
     )
     zkillboard: Zkillboard = Zkillboard()
+    archive: Archive = Archive()
     esi: Esi = Esi()
     names: Names = Names()
     history: History = History()

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 
 import attrs
 
-from wanderer_twisted.partition import Filter
-from wanderer_twisted.records import Coverage, FeedPosition, Kind, ListingPage
+from wanderer_twisted.partition import KINDS, Filter, Kind
+from wanderer_twisted.records import Coverage, FeedPosition, ListingPage
 
 HOUR = 3600.0
 DAY = 86400
@@ -63,9 +63,7 @@ def keys(wanted: Filter) -> list[Key]:
     """
     The listings that a filter's ids have.
     """
-    characters: list[Key] = [("character", each) for each in wanted.character_ids]
-    systems: list[Key] = [("system", each) for each in wanted.system_ids]
-    return sorted(characters) + sorted(systems)
+    return [(kind, each) for kind in KINDS for each in sorted(wanted.ids(kind))]
 
 
 def feeds_since(

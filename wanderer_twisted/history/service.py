@@ -32,7 +32,7 @@ from wanderer_twisted.interfaces import (
     StoreUnavailable,
     UpstreamError,
 )
-from wanderer_twisted.partition import Filter
+from wanderer_twisted.partition import KINDS, Filter
 from wanderer_twisted.records import Coverage, Report
 from wanderer_twisted.tasks import Tasks
 
@@ -198,7 +198,7 @@ class History(Service):
         self, wanted: Sequence[Key]
     ) -> tuple[Mapping[Key, Coverage], float | None]:
         coverage: dict[Key, Coverage] = {}
-        for kind in ("character", "system"):
+        for kind in KINDS:
             owners = [owner for its_kind, owner in wanted if its_kind == kind]
             if owners:
                 found = await self._store.read_coverage(kind, owners)

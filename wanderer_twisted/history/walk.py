@@ -179,11 +179,7 @@ class Walk:
 
     async def _count(self, since: int) -> int:
         kind, owner = self._key
-        wanted = (
-            Filter(character_ids=frozenset({owner}))
-            if kind == "character"
-            else Filter(system_ids=frozenset({owner}))
-        )
+        wanted = Filter.only(kind, owner)
         marks = await self._keeper.committer.when_available(self._store.read_marks)
         snapshot = Snapshot(marks.head, since)
         limits, start = BatchLimits(), Place()

@@ -13,7 +13,8 @@ from twisted.logger import Logger
 
 from wanderer_twisted.backoff import backoff
 from wanderer_twisted.interfaces import IKillmailStore, StoreUnavailable
-from wanderer_twisted.records import Change, Entry, Hole, Kind, Record, Reject
+from wanderer_twisted.partition import Kind
+from wanderer_twisted.records import Change, Entry, Hole, Record, Reject
 
 T = TypeVar("T")
 

@@ -31,7 +31,8 @@ from wanderer_twisted.killmail import (
     nameable_ids,
     nominal_sizes,
 )
-from wanderer_twisted.records import Entry, Kind, Package, Reject
+from wanderer_twisted.partition import Kind
+from wanderer_twisted.records import Entry, Package, Reject
 
 #: Seconds for which a body that can't be had now is asked for again.
 BODY_PATIENCE = 600.0

@@ -1,5 +1,6 @@
 """
-zKillboard's lists of one character's or system's killmails (contracts.md §3).
+zKillboard's lists of the killmails of one character, corporation, alliance or system
+(contracts.md §3).
 """
 
 import re
@@ -10,7 +11,8 @@ from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from wanderer_twisted.interfaces import IListingSource
-from wanderer_twisted.records import Kind, ListingPage, Package
+from wanderer_twisted.partition import Kind
+from wanderer_twisted.records import ListingPage, Package
 from wanderer_twisted.sources.body import BadAnswer
 from wanderer_twisted.sources.exchange import Answer
 from wanderer_twisted.sources.http import Client, Manners, Upstream
@@ -21,7 +23,12 @@ PAGE_SIZE = 200
 #: Seconds by which an answer may be old (one hour of caches) and silent (five minutes).
 HIDDEN_SECONDS = 3900
 
-_FILTERS: dict[Kind, str] = {"character": "characterID", "system": "systemID"}
+_FILTERS: dict[Kind, str] = {
+    "character": "characterID",
+    "corporation": "corporationID",
+    "alliance": "allianceID",
+    "system": "systemID",
+}
 _HASH = re.compile(r"[0-9a-f]{40}")
 
 

@@ -5,8 +5,8 @@ What is looked up by a key. Each function is one transaction in a reader's threa
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from wanderer_twisted.partition import Filter
-from wanderer_twisted.records import Coverage, FeedPosition, Kind, Marks, Record
+from wanderer_twisted.partition import Filter, Kind
+from wanderer_twisted.records import Coverage, FeedPosition, Marks, Record
 from wanderer_twisted.store import rows
 from wanderer_twisted.store.database import Database
 

@@ -14,7 +14,7 @@ from zope.interface import implementer
 
 from wanderer_twisted.interfaces import IKillmailStore, StoreUnavailable
 from wanderer_twisted.killmail import Body
-from wanderer_twisted.partition import Filter, Snapshot
+from wanderer_twisted.partition import Filter, Kind, Snapshot
 from wanderer_twisted.records import (
     Batch,
     BatchLimits,
@@ -23,7 +23,6 @@ from wanderer_twisted.records import (
     Coverage,
     FeedPosition,
     JournalPage,
-    Kind,
     Marks,
     NamesFound,
     Place,

@@ -4,6 +4,7 @@ Where a stream starts: what its client asks for, held against what its cursor sa
 
 import attrs
 
+from wanderer_twisted.days import DAY
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import Marks
 from wanderer_twisted.stream.cursor import (
@@ -15,8 +16,6 @@ from wanderer_twisted.stream.cursor import (
 )
 from wanderer_twisted.stream.events import GapReason
 
-_DAY = 86400
-
 
 @attrs.frozen
 class Wish:
@@ -24,6 +23,7 @@ class Wish:
     What a client asks for.
 
     :ivar preload_days: days to look back; 0 for none.
+    :ivar since: UNIX seconds: look back to here instead; None for not.
     :ivar cursor: as the client brought it, unchecked; None on a first connect.
     :ivar with_items: with ``victim.items``.
     :ivar heartbeat: seconds.
@@ -34,6 +34,15 @@ class Wish:
     cursor: str | None = None
     with_items: bool = False
     heartbeat: float = 30.0
+    since: int | None = None
+
+    def cutoff(self, now: float) -> int | None:
+        """
+        How far a stream that begins *now* looks back, UNIX seconds; None: not at all.
+        """
+        if self.since is not None:
+            return self.since
+        return int(now) - self.preload_days * DAY if self.preload_days else None
 
 
 @attrs.frozen
@@ -77,9 +86,9 @@ def open_at(
 
 
 def _fresh(wish: Wish, start: int, now: float) -> Cursor:
-    if not wish.preload_days:
+    cutoff = wish.cutoff(now)
+    if cutoff is None:
         return Live(start)
-    cutoff = int(now) - wish.preload_days * _DAY
     return Starting(start, cutoff, wish.filter.fingerprint)
 
 
