@@ -249,14 +249,15 @@ class SchemaTests(SyncCase):
         An older database goes through every version up to today's.
         """
         connection = self.database()
+        now = schema.VERSION
         upgrades = {
-            1: lambda c: c.execute("CREATE TABLE second (x)"),
-            2: lambda c: c.execute("ALTER TABLE second ADD COLUMN y"),
+            now: lambda c: c.execute("CREATE TABLE second (x)"),
+            now + 1: lambda c: c.execute("ALTER TABLE second ADD COLUMN y"),
         }
-        schema.prepare(connection, 3, upgrades)
+        schema.prepare(connection, now + 2, upgrades)
         connection.execute("INSERT INTO second (x, y) VALUES (1, 2)")
-        self.assertEqual(self.version(connection), 3)
-        schema.prepare(connection, 3, upgrades)
+        self.assertEqual(self.version(connection), now + 2)
+        schema.prepare(connection, now + 2, upgrades)
 
     def test_upgrades_as_a_whole(self) -> None:
         """
@@ -268,8 +269,11 @@ class SchemaTests(SyncCase):
             connection.execute("nonsense")
 
         connection = self.database()
-        self.assertRaises(sqlite3.Error, schema.prepare, connection, 2, {1: broken})
-        self.assertEqual(self.version(connection), 1)
+        now = schema.VERSION
+        self.assertRaises(
+            sqlite3.Error, schema.prepare, connection, now + 1, {now: broken}
+        )
+        self.assertEqual(self.version(connection), now)
         self.assertRaises(
             sqlite3.OperationalError, connection.execute, "SELECT * FROM second"
         )
@@ -283,7 +287,7 @@ class SchemaTests(SyncCase):
     def database(self) -> sqlite3.Connection:
         connection = sqlite3.connect(temporary_path(self), isolation_level=None)
         self.addCleanup(connection.close)
-        schema.prepare(connection, 1, {})
+        schema.prepare(connection)
         return connection
 
     def version(self, connection: sqlite3.Connection) -> int:

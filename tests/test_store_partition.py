@@ -2,6 +2,7 @@
 The store's reads against an oracle: whatever happened, in whatever order.
 """
 
+from pathlib import Path
 from typing import Any
 
 import attrs
@@ -10,9 +11,11 @@ from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
 from tests.support.cases import SyncCase
-from tests.support.killmails import DAY, START, entry
+from tests.support.killmails import DAY, START, entry, esi
 from tests.support.oracle import RETENTION, Oracle, Upstream, Wanted
+from tests.support.staged import stage_all
 from tests.support.store import make_store, temporary_path
+from wanderer_twisted.days import day_of
 from wanderer_twisted.partition import Filter, Snapshot
 from wanderer_twisted.records import (
     Batch,
@@ -24,11 +27,13 @@ from wanderer_twisted.records import (
     Plan,
     Record,
 )
-from wanderer_twisted.store import histories, journal
+from wanderer_twisted.store import histories, index, journal, staging
 from wanderer_twisted.store.sqlite import SqliteStore
 
 CHARACTERS = (1, 2, 3)
 SYSTEMS = (30, 31)
+CORPORATIONS = (1, 20)  # one of them a character's as well
+ALLIANCES = (3, 20, None)
 A_HOLE = Hole("feed", 1, 2, START, START)
 
 
@@ -46,25 +51,38 @@ def upstream(killmail_id: int) -> Upstream:
         system=SYSTEMS[mixed // 288 % 2],
         value=float(mixed // 576 % 3),
         items=mixed // 1728 % 5,
+        corporation=CORPORATIONS[mixed // 8640 % 2],
+        alliance=ALLIANCES[mixed // 17280 % 3],
     )
+
+
+def parts_of(upstream: Upstream) -> dict[str, Any]:
+    somebody: list[int | None] = [*sorted(upstream.characters)]
+    victim, *attackers = somebody or [None]
+    return {
+        "kill_time": upstream.kill_time,
+        "victim": victim,
+        "attackers": [each for each in attackers if each],
+        "system": upstream.system,
+        "items": upstream.items,
+        "corporation": upstream.corporation,
+        "alliance": upstream.alliance,
+    }
 
 
 def entry_of(upstream: Upstream, valued: bool) -> Entry:
-    somebody: list[int | None] = [*sorted(upstream.characters)]
-    victim, *attackers = somebody or [None]
-    return entry(
-        upstream.killmail_id,
-        value=upstream.value if valued else None,
-        kill_time=upstream.kill_time,
-        victim=victim,
-        attackers=[each for each in attackers if each],
-        system=upstream.system,
-        items=upstream.items,
-    )
+    value = upstream.value if valued else None
+    return entry(upstream.killmail_id, value, **parts_of(upstream))
 
 
 def filter_of(wanted: Wanted) -> Filter:
-    return Filter(wanted.characters, wanted.systems, wanted.min_value)
+    return Filter(
+        wanted.characters,
+        wanted.systems,
+        wanted.min_value,
+        wanted.corporations,
+        wanted.alliances,
+    )
 
 
 killmails = st.tuples(st.integers(1, 40), st.booleans())
@@ -74,8 +92,10 @@ changes = st.tuples(
     st.booleans(),
     st.integers(0, 2),
 )
+loads = st.tuples(st.just("load"), st.lists(st.integers(1, 40), max_size=6))
 operations = st.lists(
     changes
+    | loads
     | st.tuples(st.just("wait"), st.sampled_from([1, 30 * DAY, 110 * DAY]))
     | st.tuples(st.just("prune")),
     min_size=1,
@@ -86,6 +106,8 @@ wishes = st.builds(
     st.frozensets(st.sampled_from(CHARACTERS)),
     st.frozensets(st.sampled_from(SYSTEMS)),
     st.sampled_from([None, 0.0, 1.0, 2.0]),
+    st.frozensets(st.sampled_from(CORPORATIONS)),
+    st.frozensets(st.sampled_from([3, 20])),
 )
 limits = st.builds(
     BatchLimits, st.integers(1, 5), st.sampled_from([1, 900, 2_000, 1 << 20])
@@ -99,7 +121,8 @@ class PartitionTests(SyncCase):
 
     def setUp(self) -> None:
         # Small, so that a few killmails are read in several slices and pages.
-        self.patch(histories, "SLICE", 4)
+        self.patch(index, "SLICE", 4)
+        self.patch(staging, "PART", 2)
         self.page_limits = journal.PageLimits(scanned=4, entries=3, size=1_500)
 
     def run_both(self, operations: list[Any]) -> tuple[SqliteStore, Oracle]:
@@ -116,9 +139,23 @@ class PartitionTests(SyncCase):
                 oracle.prune(clock.seconds())
                 before = clock.seconds() - RETENTION
                 self.holes = {n: at for n, at in self.holes.items() if at >= before}
+            elif name == "load":
+                self.load(store, oracle, *arguments)
             else:
                 self.change(store, oracle, clock.seconds(), *arguments)
         return store, oracle
+
+    def load(self, store: SqliteStore, oracle: Oracle, ids: list[int]) -> None:
+        ups = {id: upstream(id) for id in ids}
+        bodies = [esi(id, **parts_of(each)) for id, each in ups.items()]
+        for path, staged in stage_all(self.mktemp(), bodies):
+            day = int(Path(path).stem)
+            there = sorted(id for id in ups if day_of(ups[id].kill_time) == day)
+            for part in range(staged.parts):
+                known = len(oracle.kept)
+                oracle.load(ups[id] for id in there[2 * part : 2 * part + 2])
+                new = self.successResultOf(store.load(path, part))
+                self.assertEqual(new, len(oracle.kept) - known)
 
     def change(
         self,
@@ -252,7 +289,7 @@ class PartitionTests(SyncCase):
         cutoff = max(START - 60 * DAY, store.marks.floor_time + 1)
         snapshot = Snapshot(round(frozen * oracle.head), cutoff)
         expected: list[int] = []
-        if wanted.characters or wanted.systems:
+        if wanted.names_somebody:
             expected = oracle.history(wanted, snapshot.head, snapshot.cutoff)
         cuts = self.cut(store, expected, with_items, limits)
         ask = (filter_of(wanted), snapshot, with_items, limits)

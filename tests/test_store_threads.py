@@ -15,7 +15,7 @@ from tests.support.store import SteppedExecutor, make_stepped_store, temporary_p
 from wanderer_twisted.interfaces import StoreUnavailable
 from wanderer_twisted.partition import Filter, Snapshot
 from wanderer_twisted.records import BatchLimits, Change, Place
-from wanderer_twisted.store import histories
+from wanderer_twisted.store import index
 from wanderer_twisted.store.threads import JobQueue, Threads
 
 
@@ -96,7 +96,7 @@ class PriorityTests(SyncCase):
         """
         A read that takes several slices lets others have their turn between them.
         """
-        self.patch(histories, "SLICE", 3)
+        self.patch(index, "SLICE", 3)
         store, writer, readers = make_stepped_store(temporary_path(self), Clock())
         self.addCleanup(store.close)
         entries = [entry(id, kill_time=START + id) for id in range(1, 10)]

@@ -107,7 +107,7 @@ class TroubleTests(SyncCase):
         self.announce(entry(10), entry(11))
         other = sqlite3.connect(self.path)
         self.addCleanup(other.close)
-        other.execute("UPDATE killmail SET main = x'00' WHERE killmail_id = 10")
+        other.execute("UPDATE body SET main = x'00' WHERE killmail_id = 10")
         other.commit()
         self.failureResultOf(self.store.read_killmail(10), StoreUnavailable)
         self.successResultOf(self.store.read_killmail(11))

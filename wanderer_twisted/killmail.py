@@ -232,9 +232,17 @@ def nominal_sizes(killmail: Killmail) -> tuple[int, int]:
     The sizes by which batches are cut: without and with ``victim.items``. They leave
     room for names and never change once written, so cuts stay where they were.
     """
-    body = encode(killmail, {})
-    names = NAME_ALLOWANCE * killmail.participants
-    return tuple(len(body.json(with_items)) + names for with_items in (False, True))  # type: ignore[return-value]
+    return sizes_of(encode(killmail, {}), killmail.participants)
+
+
+def sizes_of(body: Body, participants: int) -> tuple[int, int]:
+    """
+    The nominal sizes of a killmail.
+
+    :param body: without names.
+    """
+    rest = NAME_ALLOWANCE * participants
+    return len(body.json(False)) + rest, len(body.json(True)) + rest
 
 
 def nameable_ids(killmail: Killmail) -> frozenset[int]:

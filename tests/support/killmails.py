@@ -23,11 +23,15 @@ def esi(
     attackers: Collection[int] = (),
     system: int = 30000142,
     items: int = 0,
+    corporation: int = 98000001,
+    alliance: int | None = None,
 ) -> dict[str, Any]:
     """
-    A body as ESI gives it.
+    A body as ESI gives it; corporation and alliance are the victim's.
     """
-    lost = {"corporation_id": 98000001, "ship_type_id": 587, "damage_taken": 100}
+    lost = {"corporation_id": corporation, "ship_type_id": 587, "damage_taken": 100}
+    if alliance is not None:
+        lost["alliance_id"] = alliance
     if victim is not None:
         lost["character_id"] = victim
     return {
@@ -90,6 +94,8 @@ def record(
         kill_time=one.kill_time,
         system_id=one.system_id,
         character_ids=one.character_ids,
+        corporation_ids=one.corporation_ids,
+        alliance_ids=one.alliance_ids,
         value=value,
         added_seq=added_seq,
         live_seq=live_seq,

@@ -26,6 +26,8 @@ class Upstream:
     system: int
     value: float
     items: int
+    corporation: int = 98000001
+    alliance: int | None = None
 
 
 @attrs.define
@@ -36,9 +38,9 @@ class Kept:
 
     upstream: Upstream
     added: int
-    took: float
     live: int | None = None
     valued: int | None = None
+    told_at: float = 0.0
 
 
 @attrs.frozen
@@ -50,16 +52,23 @@ class Wanted:
     characters: frozenset[int]
     systems: frozenset[int]
     min_value: float | None
+    corporations: frozenset[int] = frozenset()
+    alliances: frozenset[int] = frozenset()
 
     @property
     def names_somebody(self) -> bool:
-        return bool(self.characters or self.systems)
+        return bool(
+            self.characters or self.systems or self.corporations or self.alliances
+        )
 
     def concerns(self, upstream: Upstream) -> bool:
         if not self.names_somebody:
             return True
         return bool(
-            self.characters & upstream.characters or upstream.system in self.systems
+            self.characters & upstream.characters
+            or upstream.system in self.systems
+            or upstream.corporation in self.corporations
+            or upstream.alliance in self.alliances
         )
 
     def affords(self, kept: Kept, by: int) -> bool:
@@ -112,21 +121,36 @@ class Oracle:
             number = None
             if kept is None:
                 number = self._number()
-                kept = Kept(upstream, added=number, took=now)
+                kept = Kept(upstream, added=number)
                 self.kept[upstream.killmail_id] = kept
             if announce and kept.live is None:
                 number = number or self._number()
-                kept.live, kept.took = number, now
+                kept.live, kept.told_at = number, now
                 self.journal.append(kept)
             if valued and kept.valued is None:
                 kept.valued = number or self._number()
+
+    def load(self, ups: Iterable[Upstream]) -> None:
+        """
+        A part of the archive: what is new of it gets one number, and is not announced.
+        """
+        new = [
+            each
+            for each in ups
+            if each.killmail_id not in self.pruned and each.killmail_id not in self.kept
+        ]
+        if new:
+            number = self._number()
+            for each in new:
+                self.known[each.killmail_id] = each
+                self.kept[each.killmail_id] = Kept(each, added=number)
 
     def hole(self) -> None:
         self.holes.append(self._number())
 
     def prune(self, now: float) -> None:
         for each in list(self.kept.values()):
-            if max(each.took, each.upstream.kill_time) < now - RETENTION:
+            if max(each.told_at, each.upstream.kill_time) < now - RETENTION:
                 del self.kept[each.upstream.killmail_id]
                 self.pruned.add(each.upstream.killmail_id)
 

@@ -27,6 +27,7 @@ def connect(path: str) -> sqlite3.Connection:
         check_same_thread=False,  # one thread at a time, not always the same
     )
     connection.execute("PRAGMA cache_size = -8000")  # KiB
+    connection.execute("PRAGMA temp_store = MEMORY")
     return connection
 
 
@@ -56,12 +57,27 @@ class Database:
             yield connection
 
     @contextmanager
-    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+    def attached(self, path: str, name: str) -> Iterator[None]:
         """
-        :raises StoreUnavailable: the database cannot do it now.
+        Another database beside this one, for the time being.
         """
-        connection = self.connection
+        self.run(f"ATTACH ? AS {name}", path)
         try:
+            yield
+        finally:
+            self.run(f"DETACH {name}")
+
+    def run(self, statement: str, *values: object) -> None:
+        """
+        Execute what has no place in a transaction.
+        """
+        with _told():
+            self.connection.execute(statement, values)
+
+    @contextmanager
+    def _transaction(self, begin: str) -> Iterator[sqlite3.Connection]:
+        connection = self.connection
+        with _told():
             if connection.in_transaction:  # the last one's ROLLBACK failed
                 connection.execute("ROLLBACK")
             connection.execute(begin)
@@ -72,13 +88,22 @@ class Database:
                 if connection.in_transaction:  # SQLite may have rolled back itself
                     connection.execute("ROLLBACK")
                 raise
-        except sqlite3.Error as error:
-            if _is_of_the_moment(error):
-                raise StoreUnavailable(str(error)) from error
-            raise
 
     def close(self) -> None:
         self.connection.close()
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """
+    :raises StoreUnavailable: the database cannot do it now.
+    """
+    try:
+        yield
+    except sqlite3.Error as error:
+        if _is_of_the_moment(error):
+            raise StoreUnavailable(str(error)) from error
+        raise
 
 
 def _is_of_the_moment(error: sqlite3.Error) -> bool:

@@ -1,27 +1,28 @@
 """
 Frozen histories: found, counted and joined from the stored bodies, never decoded.
 
-A history is the union of what its characters and systems have, in the order of
-(kill_time, killmail_id). It is walked in slices, so that nobody holds a reader's
-thread for long; what one slice found is handed on to the next.
+A history is the union of what its ids have, in the order of (kill_time, killmail_id).
+It is walked in slices, so that nobody holds a reader's thread for long; what one slice
+found is handed on to the next.
 """
 
-import heapq
 import sqlite3
 from collections.abc import Iterator
 from typing import Final
 
 import attrs
 
+from wanderer_twisted.days import start_of
 from wanderer_twisted.interfaces import Expired
 from wanderer_twisted.killmail import Body
 from wanderer_twisted.partition import Filter, Snapshot
 from wanderer_twisted.records import Batch, BatchLimits, Place, Plan
+from wanderer_twisted.store import index
 from wanderer_twisted.store.database import Database
+from wanderer_twisted.store.index import OneDay
 from wanderer_twisted.store.rows import marks
 
-#: Rows of one slice.
-SLICE: Final = 5_000
+_COLUMNS: Final = "added_seq, valued_seq, value, size, size_items"
 
 
 @attrs.frozen
@@ -52,40 +53,27 @@ class Scan:
             raise Expired
         self._connection = connection
         self._ask = ask
-        self._after = max(after, Place(ask.snapshot.cutoff, 0))
-        self.upto = after
+        self._day = OneDay(ask.wanted, _COLUMNS)
+        self.upto = max(after, Place(ask.snapshot.cutoff, 0))
         self.ended = False
 
     def __iter__(self) -> Iterator[tuple[Place, int]]:
-        ask, holds = self._ask, self._ask.snapshot.holds
-        last: tuple[int, int] | None = None
-        for count, row in enumerate(self._merged()):
-            kill_time, killmail_id, added_seq, valued_seq, value, *sizes = row
-            if (kill_time, killmail_id) == last:
-                continue  # somebody else's row of the same killmail
-            if count >= SLICE and last is not None:
-                self.upto = Place(*last)
+        ask, holds, looked = self._ask, self._ask.snapshot.holds, 0
+        after = self.upto
+        for day in index.days(self._connection, after.kill_time):
+            for row in self._day.rows(self._connection, day, after):
+                kill_time, killmail_id, added_seq, valued_seq, value, *sizes = row
+                if holds(ask.wanted, kill_time, added_seq, value, valued_seq):
+                    yield Place(kill_time, killmail_id), sizes[ask.with_items]
+                looked += 1
+                if looked >= index.SLICE:
+                    self.upto = Place(kill_time, killmail_id)
+                    return
+            looked += self._day.owners
+            if looked >= index.SLICE:
+                self.upto = Place(start_of(day + 1), 0)
                 return
-            last = (kill_time, killmail_id)
-            if holds(ask.wanted, kill_time, added_seq, value, valued_seq):
-                yield Place(kill_time, killmail_id), sizes[ask.with_items]
         self.ended = True
-
-    def _merged(self) -> Iterator[tuple]:
-        owners = [("character_kill", each) for each in self._ask.wanted.character_ids]
-        owners += [("system_kill", each) for each in self._ask.wanted.system_ids]
-        return heapq.merge(
-            *(
-                self._connection.execute(
-                    "SELECT kill_time, killmail_id, added_seq, valued_seq, value, size,"
-                    f" size_items FROM {table} WHERE owner = ?"
-                    " AND (kill_time, killmail_id) > (?, ?)"
-                    " ORDER BY kill_time, killmail_id",
-                    (owner, self._after.kill_time, self._after.killmail_id),
-                )
-                for table, owner in owners
-            )
-        )
 
 
 class Cutter:
@@ -190,15 +178,21 @@ def gather(database: Database, ask: Ask, picker: Picker, after: Place) -> Batch 
         else:
             if not scan.ended:
                 return scan.upto
-        bodies = [_body(database, connection, ask, place) for place in picker.places]
+        bodies = [
+            body_of(database, connection, place.killmail_id, ask.with_items)
+            for place in picker.places
+        ]
     return Batch(bodies, picker.last)
 
 
-def _body(
-    database: Database, connection: sqlite3.Connection, ask: Ask, place: Place
+def body_of(
+    database: Database,
+    connection: sqlite3.Connection,
+    killmail_id: int,
+    with_items: bool,
 ) -> bytes:
-    columns = "main, items" if ask.with_items else "main"
+    columns = "main, items" if with_items else "main"
     row = connection.execute(
-        f"SELECT {columns} FROM killmail WHERE killmail_id = ?", (place.killmail_id,)
+        f"SELECT {columns} FROM body WHERE killmail_id = ?", (killmail_id,)
     ).fetchone()
-    return Body(*map(database.codec.decompress, row)).json(ask.with_items)
+    return Body(*map(database.codec.decompress, row)).json(with_items)

@@ -77,7 +77,8 @@ def _numbered(
     Killmails and holes together: number, whether it is a hole, and its row.
     """
     killmails = connection.execute(
-        f"SELECT {rows.FACTS} FROM killmail WHERE live_seq > ? ORDER BY live_seq",
+        f"SELECT {rows.FACTS} FROM {rows.KILLMAILS} WHERE live_seq > ?"
+        " ORDER BY live_seq",
         (after,),
     )
     holes = connection.execute(
@@ -93,6 +94,6 @@ def _record(
     database: Database, connection: sqlite3.Connection, facts: rows.Row
 ) -> Record:
     body = connection.execute(
-        "SELECT main, items FROM killmail WHERE killmail_id = ?", facts[:1]
+        "SELECT main, items FROM body WHERE killmail_id = ?", facts[:1]
     ).fetchone()
     return rows.record_of((*facts, *body), database.codec)

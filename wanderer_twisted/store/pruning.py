@@ -3,17 +3,21 @@ Retention: what is too old goes, a slice at a time; what was announced is rememb
 """
 
 import sqlite3
-from typing import Any, Final
+from typing import Final
 
 import attrs
 
+from wanderer_twisted.days import day_of
+from wanderer_twisted.partition import KINDS, Facts
 from wanderer_twisted.records import Commit
+from wanderer_twisted.store import index
 from wanderer_twisted.store.database import Database
-from wanderer_twisted.store.rows import marks, unpacked
+from wanderer_twisted.store.index import owned
+from wanderer_twisted.store.rows import FACTS, facts_of, marks
 
 #: What is removed at a time: little enough for the writer to be free within 50 ms.
-KILLMAILS: Final = 200
-CHARACTERS: Final = 1_500
+KILLMAILS_AT_ONCE: Final = 200
+PARTICIPANTS: Final = 2_500
 #: Of the holes and of the rejects.
 _OTHERS: Final = 200
 
@@ -31,8 +35,8 @@ class Pruned:
 
 def prune(database: Database, before: float) -> Pruned:
     """
-    Remove one slice of the killmails whose kill_time **and** ``taken_at`` are older
-    than *before*, and move the floors with them.
+    Remove one slice of the killmails that happened before *before* and were not
+    announced since, and move the floors with them.
 
     :param before: UNIX seconds.
     """
@@ -44,31 +48,24 @@ def prune(database: Database, before: float) -> Pruned:
                 f" (SELECT rowid FROM {table} WHERE taken_at < ? LIMIT ?)",
                 (before, _OTHERS),
             )
+        connection.execute("DELETE FROM day WHERE day < ?", (day_of(before),))
         if not rows:
             return Pruned(None, more=False)
-        for killmail_id, live_seq, kill_time, system_id, characters in rows:
-            key = (kill_time, killmail_id)
+        for facts in rows:
+            for table in ("killmail", "body"):
+                connection.execute(
+                    f"DELETE FROM {table} WHERE killmail_id = ?", (facts.killmail_id,)
+                )
+            index.remove(connection, facts)
             connection.execute(
-                "DELETE FROM killmail WHERE killmail_id = ?", (killmail_id,)
-            )
-            connection.executemany(
-                "DELETE FROM character_kill"
-                " WHERE owner = ? AND kill_time = ? AND killmail_id = ?",
-                [(owner, *key) for owner in unpacked(characters)],
-            )
-            connection.execute(
-                "DELETE FROM system_kill"
-                " WHERE owner = ? AND kill_time = ? AND killmail_id = ?",
-                (system_id, *key),
-            )
-            connection.execute(
-                "INSERT INTO tombstone VALUES (?, ?)", (killmail_id, live_seq)
+                "INSERT INTO tombstone VALUES (?, ?)",
+                (facts.killmail_id, facts.live_seq),
             )
         old = marks(connection)
         new = attrs.evolve(
             old,
-            floor_seq=max(old.floor_seq, *(live or 0 for _, live, *_ in rows)),
-            floor_time=max(old.floor_time, *(time for _, _, time, *_ in rows)),
+            floor_seq=max(old.floor_seq, *(each.live_seq or 0 for each in rows)),
+            floor_time=max(old.floor_time, *(each.kill_time for each in rows)),
         )
         connection.execute(
             "UPDATE meta SET floor_seq = ?, floor_time = ?",
@@ -77,21 +74,20 @@ def prune(database: Database, before: float) -> Pruned:
         return Pruned(Commit(new), more)
 
 
-def _oldest(
-    connection: sqlite3.Connection, before: float
-) -> tuple[list[tuple[Any, ...]], bool]:
+def _oldest(connection: sqlite3.Connection, before: float) -> tuple[list[Facts], bool]:
     """
     :returns: one slice, and whether there is more.
     """
-    rows: list[tuple[Any, ...]] = []
-    characters = 0
+    found: list[Facts] = []
+    participants = 0
     for row in connection.execute(
-        "SELECT killmail_id, live_seq, kill_time, system_id, characters"
-        " FROM killmail WHERE kill_time < ? AND taken_at < ? ORDER BY kill_time",
-        (before, before),
+        f"SELECT {FACTS} FROM (SELECT killmail_id FROM system_kill WHERE day <= ?)"
+        " CROSS JOIN killmail USING (killmail_id) CROSS JOIN body USING (killmail_id)"
+        " WHERE kill_time < ? AND coalesce(told_at, 0) < ?",
+        (day_of(before), before, before),
     ):
-        if len(rows) == KILLMAILS or characters >= CHARACTERS:
-            return rows, True
-        rows.append(row)
-        characters += len(unpacked(row[-1]))
-    return rows, False
+        if len(found) == KILLMAILS_AT_ONCE or participants >= PARTICIPANTS:
+            return found, True
+        found.append(facts_of(row))
+        participants += sum(len(owned(found[-1], kind)) for kind in KINDS)
+    return found, False

@@ -5,8 +5,15 @@ What is looked up by a key. Each function is one transaction in a reader's threa
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final
 
-from wanderer_twisted.partition import Filter, Kind
-from wanderer_twisted.records import Coverage, FeedPosition, Marks, Record
+from wanderer_twisted.partition import KINDS, Filter, Kind
+from wanderer_twisted.records import (
+    ArchivedDay,
+    Coverage,
+    FeedPosition,
+    Hole,
+    Marks,
+    Record,
+)
 from wanderer_twisted.store import rows
 from wanderer_twisted.store.database import Database
 
@@ -22,7 +29,8 @@ def read_marks(database: Database) -> Marks:
 def read_killmail(database: Database, killmail_id: int) -> Record | None:
     with database.reading() as connection:
         row = connection.execute(
-            f"SELECT {rows.RECORD} FROM killmail WHERE killmail_id = ?", (killmail_id,)
+            f"SELECT {rows.RECORD} FROM {rows.KILLMAILS} WHERE killmail_id = ?",
+            (killmail_id,),
         ).fetchone()
     return None if row is None else rows.record_of(row, database.codec)
 
@@ -40,13 +48,44 @@ def read_valued(database: Database, ids: Collection[int]) -> Mapping[int, bool]:
     return found
 
 
+def read_absent(database: Database, ids: Collection[int]) -> Collection[int]:
+    """
+    Which of these are not stored and were not pruned.
+    """
+    with database.reading() as connection:
+        return {
+            id
+            for id in ids
+            if not connection.execute(
+                "SELECT 1 FROM killmail WHERE killmail_id = :id"
+                " UNION ALL SELECT 1 FROM tombstone WHERE killmail_id = :id",
+                {"id": id},
+            ).fetchone()
+        }
+
+
+def read_days(database: Database) -> Sequence[ArchivedDay]:
+    with database.reading() as connection:
+        found = connection.execute("SELECT * FROM day ORDER BY day")
+        return [
+            ArchivedDay(*row[:5], bool(row[5]), bool(row[6]), row[7])  # type: ignore[call-arg]
+            for row in found
+        ]
+
+
+def read_holes(database: Database) -> Sequence[Hole]:
+    with database.reading() as connection:
+        found = connection.execute(f"SELECT {rows.HOLE} FROM hole ORDER BY seq")
+        return [rows.hole_of(row) for row in found]
+
+
 def read_unnamed(database: Database, limit: int) -> Sequence[Record]:
     """
     The newest first.
     """
     with database.reading() as connection:
         found = connection.execute(
-            f"SELECT {rows.RECORD} FROM killmail WHERE named = 0"
+            f"SELECT {rows.RECORD} FROM {rows.KILLMAILS} WHERE named = 0"
             " ORDER BY killmail_id DESC LIMIT ?",
             (limit,),
         ).fetchall()
@@ -77,8 +116,7 @@ def read_coverage(
 
 def count_missing(database: Database, wanted: Filter) -> int:
     missing: set[int] = set()
-    owners = [("character", each) for each in wanted.character_ids]
-    owners += [("system", each) for each in wanted.system_ids]
+    owners = [(kind, each) for kind in KINDS for each in wanted.ids(kind)]
     with database.reading() as connection:
         for owner in owners:
             missing.update(

@@ -4,71 +4,86 @@ The tables, and how a database of an older version becomes one of today's.
 
 import secrets
 import sqlite3
+import struct
 from collections.abc import Callable, Mapping
 from typing import Final
 
+from wanderer_twisted.killmail import MAX_ID
+from wanderer_twisted.partition import KINDS
 from wanderer_twisted.store.bodies import dictionary_id, shipped_dictionary
+from wanderer_twisted.store.rows import Participants, packed
 
 #: Marks an SQLite file as ours: "wndr".
 APPLICATION_ID: Final = 0x776E6472
-VERSION: Final = 1
+VERSION: Final = 2
 
 #: Version -> what makes it the next one, run inside a transaction.
 Upgrades = Mapping[int, Callable[[sqlite3.Connection], None]]
-UPGRADES: Upgrades = {}
 
-# The blobs come last: a scan of the journal then never reads their overflow pages.
-_TABLES: Final = """
+# Who took part and where is indexed by day first: what is stored at a time then lies
+# together, and a day of the archive dirties few pages.
+_INDEX: Final = """
+CREATE TABLE {kind}_kill (
+    day INTEGER NOT NULL,
+    owner INTEGER NOT NULL,
+    kill_time INTEGER NOT NULL,
+    killmail_id INTEGER NOT NULL,
+    PRIMARY KEY (day, owner, kill_time, killmail_id)
+) STRICT, WITHOUT ROWID;
+"""
+
+# What the partition, the cuts and the pruning look at is apart from what is sent: a
+# history is found and counted without a look at the bodies.
+_KILLMAIL: Final = """
+CREATE TABLE killmail (
+    killmail_id INTEGER PRIMARY KEY,
+    kill_time INTEGER NOT NULL,
+    system_id INTEGER NOT NULL,
+    size INTEGER NOT NULL,
+    size_items INTEGER NOT NULL,
+    added_seq INTEGER NOT NULL,
+    live_seq INTEGER,
+    valued_seq INTEGER,
+    value REAL,
+    told_at REAL,                -- when it was announced
+    named INTEGER NOT NULL,      -- writing.WAITING, NAMED or BARE
+    zkb INTEGER NOT NULL         -- how much of zKillboard's block: writing.zkb_rank
+) STRICT;
+CREATE UNIQUE INDEX killmail_live ON killmail (live_seq) WHERE live_seq IS NOT NULL;
+CREATE INDEX killmail_unnamed ON killmail (killmail_id) WHERE named = 0;
+CREATE TABLE body (
+    killmail_id INTEGER PRIMARY KEY,
+    participants BLOB NOT NULL,  -- rows.packed
+    main BLOB NOT NULL,
+    items BLOB NOT NULL
+) STRICT;
+"""
+
+_DAY: Final = """
+CREATE TABLE day (
+    day INTEGER PRIMARY KEY,
+    expected INTEGER NOT NULL,
+    have INTEGER NOT NULL,
+    listed_at REAL NOT NULL,
+    tried_at REAL NOT NULL,
+    loaded INTEGER NOT NULL,
+    followed INTEGER NOT NULL,
+    reason TEXT NOT NULL
+) STRICT;
+"""
+
+_TABLES: Final = f"""
 CREATE TABLE meta (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     epoch TEXT NOT NULL,
     head INTEGER NOT NULL,       -- the counter: the highest number given out
     floor_seq INTEGER NOT NULL,
-    floor_time INTEGER NOT NULL
+    floor_time INTEGER NOT NULL,
+    indexed_to INTEGER           -- upgrading.index_more: NULL where all is indexed
 ) STRICT;
-CREATE TABLE killmail (
-    killmail_id INTEGER PRIMARY KEY,
-    added_seq INTEGER NOT NULL,
-    live_seq INTEGER,
-    valued_seq INTEGER,
-    kill_time INTEGER NOT NULL,
-    system_id INTEGER NOT NULL,
-    value REAL,
-    size INTEGER NOT NULL,
-    size_items INTEGER NOT NULL,
-    taken_at REAL NOT NULL,      -- added or announced, whichever came last
-    named INTEGER NOT NULL,
-    zkb INTEGER NOT NULL,        -- how much of zKillboard's block: writing.zkb_rank
-    hash TEXT,
-    characters BLOB NOT NULL,
-    main BLOB NOT NULL,
-    items BLOB NOT NULL
-) STRICT;
-CREATE UNIQUE INDEX killmail_live ON killmail (live_seq) WHERE live_seq IS NOT NULL;
-CREATE INDEX killmail_age ON killmail (kill_time, taken_at);
-CREATE INDEX killmail_unnamed ON killmail (killmail_id) WHERE named = 0;
-CREATE TABLE character_kill (
-    owner INTEGER NOT NULL,
-    kill_time INTEGER NOT NULL,
-    killmail_id INTEGER NOT NULL,
-    added_seq INTEGER NOT NULL,
-    valued_seq INTEGER,
-    value REAL,
-    size INTEGER NOT NULL,
-    size_items INTEGER NOT NULL,
-    PRIMARY KEY (owner, kill_time, killmail_id)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE system_kill (
-    owner INTEGER NOT NULL,
-    kill_time INTEGER NOT NULL,
-    killmail_id INTEGER NOT NULL,
-    added_seq INTEGER NOT NULL,
-    valued_seq INTEGER,
-    value REAL,
-    size INTEGER NOT NULL,
-    size_items INTEGER NOT NULL,
-    PRIMARY KEY (owner, kill_time, killmail_id)
-) STRICT, WITHOUT ROWID;
+{_KILLMAIL}
+{"".join(_INDEX.format(kind=kind) for kind in KINDS)}
+{_DAY}
 CREATE TABLE tombstone (
     killmail_id INTEGER PRIMARY KEY,
     live_seq INTEGER
@@ -124,6 +139,51 @@ class DatabaseUnusable(Exception):
     """
 
 
+def _from_1(connection: sqlite3.Connection) -> None:
+    """
+    Version 1 had facts and bodies in one table, indexes by owner first, and none of
+    corporations and alliances: these are filled while the server runs
+    (:mod:`wanderer_twisted.store.indexing`).
+    """
+    for old in ("killmail", "character_kill", "system_kill"):
+        connection.execute(f"ALTER TABLE {old} RENAME TO old_{old}")
+    for index in ("killmail_live", "killmail_age", "killmail_unnamed"):
+        connection.execute(f"DROP INDEX {index}")
+    tables = [_KILLMAIL, _DAY, *(_INDEX.format(kind=kind) for kind in KINDS)]
+    for statement in "".join(tables).split(";\n"):
+        connection.execute(statement)
+    connection.execute(
+        "INSERT INTO killmail SELECT killmail_id, kill_time, system_id, size,"
+        " size_items, added_seq, live_seq, valued_seq, value,"
+        " iif(live_seq IS NULL, NULL, taken_at), named, zkb FROM old_killmail"
+    )
+    connection.create_function("participants", 1, _participants, deterministic=True)
+    connection.execute(
+        "INSERT INTO body SELECT killmail_id, participants(characters), main, items"
+        " FROM old_killmail"
+    )
+    for kind in ("character", "system"):
+        connection.execute(
+            f"INSERT INTO {kind}_kill"
+            " SELECT kill_time / 86400, owner, kill_time, killmail_id"
+            f" FROM old_{kind}_kill ORDER BY 1, 2, 3, 4"
+        )
+    for old in ("killmail", "character_kill", "system_kill"):
+        connection.execute(f"DROP TABLE old_{old}")
+    connection.execute("ALTER TABLE meta ADD COLUMN indexed_to INTEGER")
+    connection.execute(
+        "UPDATE meta SET indexed_to = iif(EXISTS (SELECT 1 FROM killmail), 0, NULL)"
+    )
+
+
+def _participants(characters: bytes) -> bytes:
+    ids = struct.unpack(f"<{len(characters) // 8}q", characters)
+    return packed(Participants(frozenset(each for each in ids if each <= MAX_ID)))
+
+
+UPGRADES: Upgrades = {1: _from_1}
+
+
 def prepare(
     connection: sqlite3.Connection,
     version: int = VERSION,
@@ -166,7 +226,7 @@ def _create(connection: sqlite3.Connection) -> None:
         f"PRAGMA application_id = {APPLICATION_ID};"
         f"PRAGMA user_version = {VERSION};"
         f"{_TABLES}"
-        f"INSERT INTO meta VALUES (1, '{epoch}', 0, 0, 0);"
+        f"INSERT INTO meta VALUES (1, '{epoch}', 0, 0, 0, NULL);"
         f"COMMIT;"
     )
 

@@ -16,12 +16,14 @@ from wanderer_twisted.interfaces import IKillmailStore, StoreUnavailable
 from wanderer_twisted.killmail import Body
 from wanderer_twisted.partition import Filter, Kind, Snapshot
 from wanderer_twisted.records import (
+    ArchivedDay,
     Batch,
     BatchLimits,
     Change,
     Commit,
     Coverage,
     FeedPosition,
+    Hole,
     JournalPage,
     Marks,
     NamesFound,
@@ -29,8 +31,20 @@ from wanderer_twisted.records import (
     Plan,
     Record,
 )
-from wanderer_twisted.store import histories, journal, pruning, reading, writing
+from wanderer_twisted.store import (
+    compacting,
+    histories,
+    indexing,
+    journal,
+    loading,
+    lookups,
+    pruning,
+    reading,
+    writing,
+)
+from wanderer_twisted.store.compacting import size_of
 from wanderer_twisted.store.files import DatabaseFile
+from wanderer_twisted.store.index import END
 from wanderer_twisted.store.threads import Executor, Threads
 
 _DAY: Final = 86_400.0
@@ -139,6 +153,29 @@ class SqliteStore:
         now = self._clock.seconds()
         return self._writer.run(partial(writing.keep_names, found=found, now=now))
 
+    def load(self, path: str, part: int) -> Deferred[int]:
+        work = partial(loading.load, path=path, part=part)
+        loaded = self._writer.run(work, told=lambda it: self._tell(it.commit))
+        return loaded.addCallbacks(lambda it: it.killmails, self._failed)
+
+    def index_more(self) -> Deferred[bool]:
+        return self._writer.run(indexing.index_more)
+
+    def vacuum(self) -> Deferred[tuple[int, int]]:
+        """
+        Give the space of what was removed back to the disk. Takes long, and as much
+        space again while it runs: not for a server at work.
+
+        :returns: the file's size before and after, bytes.
+        """
+        return self._writer.run(partial(compacting.vacuum, path=self.path))
+
+    def size(self) -> int:
+        """
+        Bytes of the file and of what is not written back to it yet.
+        """
+        return size_of(self.path)
+
     def prune(self, now: float) -> Deferred[bool]:
         def told(pruned: pruning.Pruned) -> None:
             if pruned.commit is not None:
@@ -229,6 +266,77 @@ class SqliteStore:
         self, killmail_ids: Collection[int]
     ) -> Deferred[Mapping[int, bool]]:
         return self._readers.run(partial(reading.read_valued, ids=killmail_ids))
+
+    def read_absent(self, killmail_ids: Collection[int]) -> Deferred[Collection[int]]:
+        return self._readers.run(partial(reading.read_absent, ids=killmail_ids))
+
+    def read_latest(
+        self, kind: Kind, owner: int, since: int, before: Place | None, limit: int
+    ) -> Deferred[Batch]:
+        return self._readers.run(
+            partial(
+                lookups.read_latest,
+                kind=kind,
+                owner=owner,
+                since=since,
+                before=before,
+                limit=limit,
+            )
+        )
+
+    def count_latest(self, kind: Kind, owner: int, since: int) -> Deferred[int]:
+        return self._readers.run(
+            partial(lookups.count_latest, kind=kind, owner=owner, since=since)
+        )
+
+    def read_bare(
+        self, wanted: Filter, cutoff: int, limit: int
+    ) -> Deferred[Sequence[Record]]:
+        return Deferred.fromCoroutine(self._bare(wanted, cutoff, limit))
+
+    async def _bare(self, wanted: Filter, cutoff: int, limit: int) -> Sequence[Record]:
+        found: list[Record] = []
+        before: Place | None = END
+        while before is not None and len(found) < limit:
+            more, before = await self._readers.run(
+                partial(
+                    lookups.read_bare,
+                    wanted=wanted,
+                    cutoff=cutoff,
+                    before=before,
+                    limit=limit - len(found),
+                )
+            )
+            found += more
+        return found
+
+    def read_unvalued(
+        self, wanted: Filter, cutoff: int
+    ) -> Deferred[Collection[tuple[Kind, int]]]:
+        return Deferred.fromCoroutine(self._unvalued(wanted, cutoff))
+
+    async def _unvalued(
+        self, wanted: Filter, cutoff: int
+    ) -> Collection[tuple[Kind, int]]:
+        found: set[tuple[Kind, int]] = set()
+        since: int | None = cutoff
+        while since is not None:
+            more, since = await self._readers.run(
+                partial(
+                    lookups.read_unvalued, wanted=wanted, cutoff=cutoff, since=since
+                )
+            )
+            found |= more
+        return found
+
+    def read_indexed(self) -> Deferred[Collection[Kind]]:
+        return self._readers.run(indexing.read_indexed)
+
+    def read_days(self) -> Deferred[Sequence[ArchivedDay]]:
+        return self._readers.run(reading.read_days)
+
+    def read_holes(self) -> Deferred[Sequence[Hole]]:
+        return self._readers.run(reading.read_holes)
 
     def read_position(self, feed: str) -> Deferred[FeedPosition | None]:
         return self.read_positions().addCallback(

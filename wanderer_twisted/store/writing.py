@@ -14,6 +14,7 @@ from wanderer_twisted.encoding import loads
 from wanderer_twisted.killmail import Body
 from wanderer_twisted.partition import Facts
 from wanderer_twisted.records import (
+    ArchivedDay,
     Change,
     Commit,
     Coverage,
@@ -25,22 +26,27 @@ from wanderer_twisted.records import (
     Record,
     Reject,
 )
+from wanderer_twisted.store import index
 from wanderer_twisted.store.database import Database
-from wanderer_twisted.store.rows import RECORD, facts_of, marks, packed, record_of
+from wanderer_twisted.store.rows import (
+    KILLMAILS,
+    RECORD,
+    facts_of,
+    marks,
+    packed,
+    record_of,
+)
 
 #: Bytes of a rejected document that are kept.
 MAX_DOCUMENT: Final = 64 * 1024
 #: Rejects that are kept, the newest.
 MAX_REJECTS: Final = 5_000
 
-_CHARACTER_ROW: Final = "INSERT INTO character_kill VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_SYSTEM_ROW: Final = "INSERT INTO system_kill VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-_OWNED_VALUE: Final = (
-    "UPDATE {table} SET value = ?, valued_seq = ?"
-    " WHERE owner = ? AND kill_time = ? AND killmail_id = ?"
-)
-_CHARACTER_VALUE: Final = _OWNED_VALUE.format(table="character_kill")
-_SYSTEM_VALUE: Final = _OWNED_VALUE.format(table="system_kill")
+#: What names a body has, from the least on: none, for it came from the archive and is
+#: named when somebody wants it; not all, and the rest is waited for; all.
+BARE: Final = -1
+WAITING: Final = 0
+NAMED: Final = 1
 
 
 def commit(database: Database, change: Change, now: float) -> Commit:
@@ -63,6 +69,8 @@ def commit(database: Database, change: Change, now: float) -> Commit:
             writer.reject(reject)
         for coverage in change.coverage:
             writer.coverage(coverage)
+        for day in change.days:
+            writer.day(day)
         return Commit(writer.numbered(), journal)
 
 
@@ -75,16 +83,15 @@ def rename(database: Database, entries: Sequence[tuple[int, Body]]) -> None:
     with database.writing() as connection:
         for killmail_id, body in entries:
             zkb = loads(body.json(with_items=False)).get("zkb") or {}
-            connection.execute(
-                "UPDATE killmail SET main = ?, items = ?, named = 1"
-                " WHERE killmail_id = ? AND zkb <= ?",
-                (
-                    pack(body.main),
-                    pack(body.items),
-                    killmail_id,
-                    zkb_rank(zkb, zkb.get("total_value")),
-                ),
+            renamed = connection.execute(
+                "UPDATE killmail SET named = ? WHERE killmail_id = ? AND zkb <= ?",
+                (NAMED, killmail_id, zkb_rank(zkb, zkb.get("total_value"))),
             )
+            if renamed.rowcount:
+                connection.execute(
+                    "UPDATE body SET main = ?, items = ? WHERE killmail_id = ?",
+                    (pack(body.main), pack(body.items), killmail_id),
+                )
 
 
 def keep_names(database: Database, found: NamesFound, now: float) -> None:
@@ -142,7 +149,8 @@ class _Writer:
         """
         id = entry.killmail.killmail_id
         row = self._connection.execute(
-            f"SELECT {RECORD}, named, zkb FROM killmail WHERE killmail_id = ?", (id,)
+            f"SELECT {RECORD}, named, zkb FROM {KILLMAILS} WHERE killmail_id = ?",
+            (id,),
         ).fetchone()
         if row is not None:
             return self._improve(entry, announce, row)
@@ -158,44 +166,39 @@ class _Writer:
             kill_time=killmail.kill_time,
             system_id=killmail.system_id,
             character_ids=killmail.character_ids,
+            corporation_ids=killmail.corporation_ids,
+            alliance_ids=killmail.alliance_ids,
             value=killmail.value,
             added_seq=number,
             live_seq=number if announce else None,
             valued_seq=None if killmail.value is None else number,
         )
         self._connection.execute(
-            "INSERT INTO killmail VALUES"
-            " (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO killmail VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 facts.killmail_id,
+                facts.kill_time,
+                facts.system_id,
+                *entry.sizes,
                 facts.added_seq,
                 facts.live_seq,
                 facts.valued_seq,
-                facts.kill_time,
-                facts.system_id,
                 facts.value,
-                *entry.sizes,
-                self._now,
-                entry.named,
+                self._now if announce else None,
+                NAMED if entry.named else WAITING,
                 zkb_rank(killmail.zkb, killmail.value),
-                killmail.hash,
-                packed(facts.character_ids),
+            ),
+        )
+        self._connection.execute(
+            "INSERT INTO body VALUES (?, ?, ?, ?)",
+            (
+                facts.killmail_id,
+                packed(facts),
                 self._codec.compress(entry.body.main),
                 self._codec.compress(entry.body.items),
             ),
         )
-        rest = (
-            facts.kill_time,
-            facts.killmail_id,
-            facts.added_seq,
-            facts.valued_seq,
-            facts.value,
-            *entry.sizes,
-        )
-        self._connection.executemany(
-            _CHARACTER_ROW, [(owner, *rest) for owner in facts.character_ids]
-        )
-        self._connection.execute(_SYSTEM_ROW, (facts.system_id, *rest))
+        index.insert(self._connection, facts)
         return Record(facts, entry.body, entry.sizes) if announce else None
 
     def _improve(
@@ -208,37 +211,29 @@ class _Writer:
         announced = announce and facts.live_seq is None
         if announced:
             facts = attrs.evolve(facts, live_seq=self._next())
-            self._set("live_seq = ?, taken_at = ?", facts, facts.live_seq, self._now)
+            self._set("live_seq = ?, told_at = ?", facts, facts.live_seq, self._now)
         value = entry.killmail.value
         if facts.valued_seq is None and value is not None:
             valued_seq = facts.live_seq if announced else self._next()
             facts = attrs.evolve(facts, value=value, valued_seq=valued_seq)
-            self._value(facts)
-        rank = zkb_rank(entry.killmail.zkb, value)
-        better = (rank, entry.named) > (zkb, bool(named))
+            self._set("value = ?, valued_seq = ?", facts, value, valued_seq)
+        new = zkb_rank(entry.killmail.zkb, value), NAMED if entry.named else WAITING
+        better = new > (zkb, named)
         if better:
-            self._set(
-                "main = ?, items = ?, named = ?, zkb = ?, hash = coalesce(hash, ?)",
-                facts,
-                self._codec.compress(entry.body.main),
-                self._codec.compress(entry.body.items),
-                entry.named,
-                rank,
-                entry.killmail.hash,
+            self._set("zkb = ?, named = ?", facts, *new)
+            self._connection.execute(
+                "UPDATE body SET main = ?, items = ? WHERE killmail_id = ?",
+                (
+                    self._codec.compress(entry.body.main),
+                    self._codec.compress(entry.body.items),
+                    facts.killmail_id,
+                ),
             )
         if not announced:
             return None
         stored = record_of(row, self._codec)
         body = entry.body if better else stored.body
         return attrs.evolve(stored, facts=facts, body=body)
-
-    def _value(self, facts: Facts) -> None:
-        self._set("value = ?, valued_seq = ?", facts, facts.value, facts.valued_seq)
-        new, key = (facts.value, facts.valued_seq), (facts.kill_time, facts.killmail_id)
-        self._connection.executemany(
-            _CHARACTER_VALUE, [(*new, owner, *key) for owner in facts.character_ids]
-        )
-        self._connection.execute(_SYSTEM_VALUE, (*new, facts.system_id, *key))
 
     def _set(self, assignments: str, facts: Facts, *values: object) -> None:
         self._connection.execute(
@@ -281,6 +276,12 @@ class _Writer:
                 coverage.until,
                 coverage.fetched_at,
             ),
+        )
+
+    def day(self, day: ArchivedDay) -> None:
+        self._connection.execute(
+            "INSERT OR REPLACE INTO day VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            attrs.astuple(day),
         )
 
     def reject(self, reject: Reject) -> None:
