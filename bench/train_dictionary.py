@@ -5,7 +5,8 @@ Train the dictionary by which the store compresses bodies.
 
 Each line of the input is ESI's body of a killmail, where known with ``killmail_hash``
 and ``zkb`` beside it. A killmail without a ``zkb`` gets one of the usual shape, and ids
-get made-up names: what the dictionary has to know is how a body is written.
+get made-up names: what the dictionary has to know is how a body is written. A second
+one is made for bodies as the archive has them, with neither.
 
 Old databases keep a copy of the dictionary that they were written with, so a new one
 can be shipped at any time.
@@ -13,7 +14,7 @@ can be shipped at any time.
 
 import gzip
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,12 @@ def usual_zkb(esi: dict[str, Any], hash: str) -> dict[str, Any]:
     }
 
 
+def bare_body_of(line: dict[str, Any]) -> Body:
+    line.pop("zkb", None)
+    hash = line.pop("killmail_hash", None) or f"{line['killmail_id']:040x}"
+    return encode(decode(line, hash=hash), {})
+
+
 def body_of(line: dict[str, Any]) -> Body:
     hash = line.pop("killmail_hash", "0" * 40)
     zkb = line.pop("zkb", None) or usual_zkb(line, hash)
@@ -64,15 +71,21 @@ def body_of(line: dict[str, Any]) -> Body:
     return encode(killmail, {id: f"Name {id}" for id in nameable_ids(killmail)})
 
 
-def main(source: str, target: str = "wanderer_twisted/store/bodies.zdict") -> None:
-    lines = list(killmails(Path(source)))
+def train(bodies: Iterable[Body], target: Path) -> None:
     samples: list[bytes | bytearray | memoryview] = []
-    for line in lines[:: len(lines) // SAMPLES or 1]:
-        body = body_of(line)
+    for body in bodies:
         samples += [part for part in (body.main, body.items) if part]
     dictionary = zstandard.train_dictionary(SIZE, samples, level=3)
-    Path(target).write_bytes(dictionary.as_bytes())
+    target.write_bytes(dictionary.as_bytes())
     print(f"{target}: {len(dictionary)} bytes from {len(samples)} samples")
+
+
+def main(source: str, target: str = "wanderer_twisted/store") -> None:
+    lines = list(killmails(Path(source)))
+    lines = lines[:: len(lines) // SAMPLES or 1]
+    bare = [bare_body_of(dict(line)) for line in lines]
+    train(bare, Path(target) / "bare.zdict")
+    train(map(body_of, lines), Path(target) / "bodies.zdict")
 
 
 if __name__ == "__main__":

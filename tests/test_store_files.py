@@ -358,13 +358,13 @@ class DictionaryTests(SyncCase):
 
     def test_is_written_once(self) -> None:
         """
-        A database that is opened again keeps one copy of a dictionary.
+        A database that is opened again keeps one copy of each dictionary.
         """
         path = temporary_path(self)
         for _ in range(2):
             file = DatabaseFile(path)
             (database,) = file.open(1, 0).writing
             rows = database.connection.execute("SELECT count(*) FROM dictionary")
-            self.assertEqual(rows.fetchone(), (1,))
+            self.assertEqual(rows.fetchone(), (2,))
             database.close()
             file.release()

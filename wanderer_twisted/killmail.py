@@ -23,6 +23,9 @@ NAME_ALLOWANCE = 160
 #: Cursors write a killmail id in eight characters of base 36.
 MAX_KILLMAIL_ID = 36**8 - 1
 
+#: The most ever were 3,753 (contracts.md §6).
+MAX_ATTACKERS = 60_000
+
 #: No character, corporation, alliance or system has a higher one (contracts.md §6), so
 #: nobody can ask for one, and none is indexed.
 MAX_ID = 2**31 - 1
@@ -71,7 +74,7 @@ class _Esi(msgspec.Struct):
     killmail_time: str
     solar_system_id: Annotated[int, msgspec.Meta(ge=1, le=2**63 - 1)]
     victim: _Victim
-    attackers: list[_Participant]
+    attackers: Annotated[list[_Participant], msgspec.Meta(max_length=MAX_ATTACKERS)]
     moon_id: _Id | None = None
     war_id: _Id | None = None
 

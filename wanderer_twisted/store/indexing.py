@@ -7,7 +7,9 @@ from typing import Final
 
 import attrs
 
+from wanderer_twisted.days import day_of
 from wanderer_twisted.encoding import loads
+from wanderer_twisted.interfaces import StoreUnavailable
 from wanderer_twisted.killmail import decode
 from wanderer_twisted.partition import KINDS, Kind
 from wanderer_twisted.store.database import Database
@@ -52,8 +54,11 @@ def index_more(database: Database) -> bool:
             (upto, _SLICE),
         ).fetchall()
         for row in found:
-            record = record_of(row, database.codec)
-            killmail = decode(loads(record.body.json(with_items=False)))
+            try:
+                record = record_of(row, database.codec)
+                killmail = decode(loads(record.body.json(with_items=False)))
+            except (StoreUnavailable, ValueError):  # damaged: nobody can be told of it
+                continue
             them = Participants(
                 record.facts.character_ids,
                 killmail.corporation_ids,
@@ -72,7 +77,7 @@ def index_more(database: Database) -> bool:
             for kind in _NEW:
                 connection.executemany(
                     f"INSERT OR IGNORE INTO {kind}_kill VALUES (?, ?, ?, ?)",
-                    [(key[0] // 86_400, owner, *key) for owner in owned(facts, kind)],
+                    [(day_of(key[0]), owner, *key) for owner in owned(facts, kind)],
                 )
         last = found[-1][0] if len(found) == _SLICE else None
         connection.execute("UPDATE meta SET indexed_to = ?", (last,))

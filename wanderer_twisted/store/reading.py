@@ -66,10 +66,15 @@ def read_absent(database: Database, ids: Collection[int]) -> Collection[int]:
 
 def read_days(database: Database) -> Sequence[ArchivedDay]:
     with database.reading() as connection:
-        found = connection.execute("SELECT * FROM day ORDER BY day")
+        found = connection.execute(
+            "SELECT day, expected, have, listed_at, tried_at, loaded, followed, reason"
+            " FROM day ORDER BY day"
+        )
         return [
-            ArchivedDay(*row[:5], bool(row[5]), bool(row[6]), row[7])  # type: ignore[call-arg]
-            for row in found
+            ArchivedDay(
+                day, expected, have, listed, tried, bool(loaded), bool(followed), reason
+            )
+            for day, expected, have, listed, tried, loaded, followed, reason in found
         ]
 
 

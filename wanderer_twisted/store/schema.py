@@ -10,7 +10,11 @@ from typing import Final
 
 from wanderer_twisted.killmail import MAX_ID
 from wanderer_twisted.partition import KINDS
-from wanderer_twisted.store.bodies import dictionary_id, shipped_dictionary
+from wanderer_twisted.store.bodies import (
+    bare_dictionary,
+    dictionary_id,
+    shipped_dictionary,
+)
 from wanderer_twisted.store.rows import Participants, packed
 
 #: Marks an SQLite file as ours: "wndr".
@@ -237,9 +241,9 @@ def dictionaries(connection: sqlite3.Connection) -> list[bytes]:
     use from now on first.
     """
     newest = shipped_dictionary()
-    connection.execute(
+    connection.executemany(
         "INSERT OR IGNORE INTO dictionary VALUES (?, ?)",
-        (dictionary_id(newest), newest),
+        [(dictionary_id(each), each) for each in (newest, bare_dictionary())],
     )
     rows = connection.execute("SELECT data FROM dictionary")
     return [newest, *(data for (data,) in rows if data != newest)]

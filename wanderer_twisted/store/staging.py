@@ -27,7 +27,7 @@ from wanderer_twisted.killmail import (
 )
 from wanderer_twisted.partition import KINDS, Kind
 from wanderer_twisted.records import Package
-from wanderer_twisted.store.bodies import Codec, shipped_dictionary
+from wanderer_twisted.store.bodies import Codec, bare_dictionary
 from wanderer_twisted.store.rows import packed
 
 #: Killmails of one part: what the server's writer copies in well under 50 ms.
@@ -172,7 +172,7 @@ class _Stage:
     def __init__(self, connection: sqlite3.Connection, ask: Ask) -> None:
         self._connection = connection
         self._ask = ask
-        self._codec = Codec(shipped_dictionary())
+        self._codec = Codec(bare_dictionary())
         self._counts = dict.fromkeys(("unlisted", "misdated", "broken"), 0)
         self._used: set[int] = set()
         tables = _TABLES + "".join(_INDEX.format(kind=kind) for kind in KINDS)
