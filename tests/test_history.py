@@ -15,7 +15,6 @@ from tests.support.history import (
 from tests.support.killmails import DAY, entry
 from tests.support.past import NOW, package
 from tests.support.store import make_store
-from wanderer_twisted.history import service
 from wanderer_twisted.history.coverage import HOUR, LAG
 from wanderer_twisted.interfaces import (
     IHistory,
@@ -41,11 +40,11 @@ class OnePage(HistoryCase):
         One page that reaches beyond the cutoff is all it takes.
         """
         self.list_days_ago(1, [1, 5, 95])
-        self.assertEqual(self.report(1), Report(0, 1, None))
+        self.assertEqual(self.report(1), Report(0, 1, NOW - DAY, 90))
         self.prepared(1)
         self.assertEqual(self.places(), [(1, None)])
         self.assertEqual(set(self.stored(range(1000, 1003))), {1001, 1002})
-        self.assertEqual(self.report(1), Report(0, 0, float(CUTOFF)))
+        self.assertEqual(self.report(1), Report(0, 0, CUTOFF, 90))
         self.assertFalse(any(each.announce for each in self.changes))
 
     def test_covers_up_to_its_age(self) -> None:
@@ -66,7 +65,7 @@ class OnePage(HistoryCase):
         self.feed_since(NOW - LAG + 1)
         self.list_days_ago(1, [1, 5, 95])
         self.prepared(1)
-        self.assertEqual(self.report(1), Report(0, 1, None))
+        self.assertEqual(self.report(1), Report(0, 1, NOW - LAG + 1, 90))
 
     def test_all_of_the_page_is_kept(self) -> None:
         """
@@ -86,7 +85,7 @@ class OnePage(HistoryCase):
         """
         self.prepared(1)
         self.assertEqual(self.places(), [(1, None)])
-        self.assertEqual(self.report(1), Report(0, 0, float(CUTOFF)))
+        self.assertEqual(self.report(1), Report(0, 0, CUTOFF, 90))
 
     def test_short_list(self) -> None:
         """
@@ -206,7 +205,7 @@ class Months(HistoryCase):
             (1, (2026, 8)),
         ]
         self.assertEqual(self.places(), expected)
-        self.assertEqual(self.report(1), Report(0, 0, float(CUTOFF)))
+        self.assertEqual(self.report(1), Report(0, 0, CUTOFF, 90))
 
     def test_only_as_far_as_wanted(self) -> None:
         """
@@ -220,7 +219,7 @@ class Months(HistoryCase):
         found = self.coverage(1)
         assert found is not None
         self.assertEqual(found.since, NOW - 12 * DAY + 1)
-        self.assertEqual(self.report(1), Report(0, 1, found.since))
+        self.assertEqual(self.report(1), Report(0, 1, found.since, 90))
 
     def test_partial_progress(self) -> None:
         """
@@ -243,7 +242,7 @@ class Months(HistoryCase):
         """
         A month with more than a hundred pages is covered down to the last row.
         """
-        self.patch(service, "_WALKS", 5)
+        self.feed_since(NOW - LAG)
         rows = [package(n, NOW - (400 - n) * 60, victim=1) for n in range(1, 401)]
         self.listings.add("character", 1, rows)
         self.prepared(1)

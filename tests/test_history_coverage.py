@@ -1,5 +1,5 @@
 """
-What listings prove, and whose turn it is: the pure parts of history.
+What pages say, and whose turn it is: the pure parts of history.
 """
 
 from calendar import timegm
@@ -10,13 +10,8 @@ from tests.support.killmails import DAY
 from tests.support.past import NOW, package
 from wanderer_twisted.history import coverage
 from wanderer_twisted.history.coverage import (
-    HOUR,
-    LAG,
     PageKey,
     Seen,
-    covers,
-    feeds_since,
-    is_lacking,
     keys,
     month_end,
     month_start,
@@ -26,81 +21,9 @@ from wanderer_twisted.history.coverage import (
 from wanderer_twisted.history.keeper import kill_time, last_time
 from wanderer_twisted.history.turns import Asker, Turns
 from wanderer_twisted.partition import Filter
-from wanderer_twisted.records import Coverage, FeedPosition, ListingPage, Package
+from wanderer_twisted.records import ListingPage, Package
 
 CUTOFF = NOW - 30 * DAY
-
-
-def covered(since: int = CUTOFF, fetched_at: float = NOW) -> Coverage:
-    return Coverage("character", 1, since, fetched_at - LAG, fetched_at)
-
-
-class Covers(SyncCase):
-    def test_listing_and_feed_meet(self) -> None:
-        """
-        Complete is what the listing reaches, where the feed begins before its end.
-        """
-        self.assertTrue(covers(covered(), NOW - LAG, CUTOFF))
-        self.assertTrue(covers(covered(CUTOFF - 1), NOW - 2 * LAG, CUTOFF))
-
-    def test_listing_too_short(self) -> None:
-        """
-        A listing that ends one second later does not reach the cutoff.
-        """
-        self.assertFalse(covers(covered(CUTOFF + 1), NOW - LAG, CUTOFF))
-
-    def test_feed_began_too_late(self) -> None:
-        """
-        What was published between the two is in neither.
-        """
-        self.assertFalse(covers(covered(), NOW - LAG + 1, CUTOFF))
-
-    def test_one_is_not_enough(self) -> None:
-        """
-        Neither a listing nor a feed alone covers anything.
-        """
-        self.assertFalse(covers(None, 0.0, CUTOFF))
-        self.assertFalse(covers(covered(), None, CUTOFF))
-
-    def test_any_of_our_feeds(self) -> None:
-        """
-        The feed that goes back farthest counts; one that no longer runs does not.
-        """
-        positions = [
-            FeedPosition("r2z2", "1", 500.0),
-            FeedPosition("redisq", "2", 300.0),
-            FeedPosition("gone", "3", 1.0),
-        ]
-        self.assertEqual(feeds_since(positions, {"r2z2", "redisq"}), 300.0)
-        self.assertIsNone(feeds_since(positions, {"new"}))
-
-
-class Lacking(SyncCase):
-    def test_never_listed(self) -> None:
-        """
-        What was never listed is.
-        """
-        self.assertTrue(is_lacking(None, 0.0, CUTOFF, NOW))
-
-    def test_covered(self) -> None:
-        """
-        What is covered is not listed again, however old the listing.
-        """
-        old = covered(fetched_at=NOW - 10 * DAY)
-        self.assertFalse(is_lacking(old, NOW - 20 * DAY, CUTOFF, NOW))
-
-    def test_within_the_hour(self) -> None:
-        """
-        An answer stays the same for an hour, so it is not asked for again before.
-        """
-        self.assertFalse(is_lacking(covered(), None, CUTOFF, NOW + HOUR - 1))
-        self.assertTrue(is_lacking(covered(), None, CUTOFF, NOW + HOUR))
-
-    def test_deeper(self) -> None:
-        """
-        A deeper cutoff is another question.
-        """
-        self.assertTrue(is_lacking(covered(), NOW - LAG, CUTOFF - 1, NOW))
 
 
 class Weigh(SyncCase):
@@ -184,12 +107,23 @@ class Months(SyncCase):
 
 
 class Keys(SyncCase):
-    def test_both_kinds(self) -> None:
+    def test_all_kinds(self) -> None:
         """
-        Characters and systems both have listings.
+        Ids of every kind have listings.
         """
-        wanted = Filter(frozenset({2, 1}), frozenset({3}))
-        expected = [("character", 1), ("character", 2), ("system", 3)]
+        wanted = Filter(
+            frozenset({2, 1}),
+            frozenset({3}),
+            corporation_ids=frozenset({4}),
+            alliance_ids=frozenset({5}),
+        )
+        expected = [
+            ("character", 1),
+            ("character", 2),
+            ("corporation", 4),
+            ("alliance", 5),
+            ("system", 3),
+        ]
         self.assertEqual(keys(wanted), expected)
         self.assertEqual(keys(Filter()), [])
 
@@ -219,7 +153,7 @@ class Fairness(SyncCase):
             self.turns.give_back()
 
     def ask(self, *owners: int) -> Asker:
-        asker = Asker(0, [("character", owner) for owner in owners])
+        asker = Asker({("character", owner): 0 for owner in owners})
         self.turns.join(asker)
         return asker
 
@@ -255,6 +189,18 @@ class Fairness(SyncCase):
         self.take(4)
         self.run_all(3)
         self.assertEqual(self.order, [1, 3, 4, 2])
+
+    def test_spared(self) -> None:
+        """
+        Who wants an id's values alone can be had to wait for it no more.
+        """
+        ann, bea = keys(Filter(character_ids=frozenset({1, 2})))
+        asker = Asker({ann: 0, bea: 0}, covered={ann})
+        self.turns.join(asker)
+        self.turns.spare(bea)
+        self.turns.spare(ann)
+        self.assertEqual(list(asker.keys), [bea])
+        self.assertNoResult(asker.done)
 
     def test_given_up(self) -> None:
         """

@@ -7,7 +7,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail
 from tests.support.history import CUTOFF, HistoryCase, character
 from tests.support.killmails import DAY
 from tests.support.past import NOW
-from wanderer_twisted.history import service
+from wanderer_twisted.history import walks
 from wanderer_twisted.history.coverage import HOUR, month_start
 from wanderer_twisted.interfaces import (
     StoreUnavailable,
@@ -119,7 +119,7 @@ class Shared(HistoryCase):
         self.let()
         self.clock.advance(30)
         self.successResultOf(preparing)
-        self.assertEqual(self.report(1, 2), Report(0, 1, None))
+        self.assertEqual(self.report(1, 2), Report(0, 1, NOW - DAY, 90))
         self.assertEqual(self.history.walks, 1)
         self.let()
         self.assertTrue(self.report(1, 2, cutoff=CUTOFF + 30).complete)
@@ -156,7 +156,7 @@ class Shared(HistoryCase):
         Over the bound the newest that nobody waits for is given up; where all are
         waited for, one more is told as incomplete at once.
         """
-        self.patch(service, "_WALKS", 3)
+        self.patch(walks, "_WALKS", 3)
         self.prepare(1, 2, 3).addErrback(lambda _: None).cancel()
         self.prepare(4, 5)
         self.assertEqual(self.history.walks, 3)
@@ -210,7 +210,7 @@ class Trouble(HistoryCase):
         preparing = self.prepare(1)
         self.clock.advance(30)
         self.successResultOf(preparing)
-        self.assertEqual(self.report(1), Report(0, 1, None))
+        self.assertEqual(self.report(1), Report(0, 1, NOW - DAY, 90))
         self.clock.advance(90)
         self.settle()
         self.assertTrue(self.report(1, cutoff=CUTOFF + 120).complete)
@@ -289,4 +289,4 @@ class Trouble(HistoryCase):
         self.prepared(1, cutoff=month_start((2020, 1)))
         self.assertEqual(self.places(), [(1, None)])
         report = self.report(1, cutoff=month_start((2020, 1)))
-        self.assertEqual(report, Report(0, 0, float(NOW - 91 * DAY)))
+        self.assertEqual(report, Report(0, 0, NOW - 91 * DAY, 91))

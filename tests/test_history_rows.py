@@ -120,7 +120,7 @@ class Rows(HistoryCase):
         self.bodies.errors[1002] = [Refused("422")]
         self.prepared(1)
         self.prepared(2)
-        self.assertEqual(self.report(1), Report(1, 0, float(CUTOFF)))
+        self.assertEqual(self.report(1), Report(1, 0, CUTOFF, 90))
         self.assertEqual(self.report(2).missing, 0)
 
     def test_broken_row(self) -> None:

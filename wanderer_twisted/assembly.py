@@ -81,9 +81,11 @@ class Server(MultiService):
                 settings.zkillboard.requests_per_second,
             ),
             Intake(reactor, esi, self.names),  # its own: bodies for it delay no feed
+            self.names,
             [feed.name for feed in self.feeds],
             max_days=settings.history.max_days,
             deadline_seconds=settings.history.deadline_seconds,
+            values_deadline_seconds=settings.history.values_deadline_seconds,
             histories_at_once=settings.limits.histories_at_once,
         )
         self.hub = Hub(

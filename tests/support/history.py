@@ -55,6 +55,7 @@ class HistoryCase(PastCase):
             self.store,
             self.listings,
             self.intake,
+            self.names,
             feeds=["fake"],
             histories_at_once=3,
         )

@@ -1,18 +1,17 @@
 """
-What listings prove about the store (design.md §5, history). Pure functions.
+What the pages of a listing say (design.md §5, history). Pure functions.
 """
 
 from calendar import timegm
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
 import attrs
 
 from wanderer_twisted.partition import KINDS, Filter, Kind
-from wanderer_twisted.records import Coverage, FeedPosition, ListingPage
+from wanderer_twisted.records import ListingPage
 
 HOUR = 3600.0
-DAY = 86400
 
 #: An answer may be an hour old and hides the last five minutes (contracts.md §3).
 LAG = 65 * 60.0
@@ -64,53 +63,6 @@ def keys(wanted: Filter) -> list[Key]:
     The listings that a filter's ids have.
     """
     return [(kind, each) for kind in KINDS for each in sorted(wanted.ids(kind))]
-
-
-def feeds_since(
-    positions: Sequence[FeedPosition], feeds: Collection[str]
-) -> float | None:
-    """
-    Since when some feed of ours has been uninterrupted; None where none has begun.
-
-    :param feeds: the names of those that run: a position outlives its feed.
-    """
-    spans = [each.since for each in positions if each.feed in feeds]
-    return min(spans, default=None)
-
-
-def joins(coverage: Coverage | None, feed_since: float | None) -> bool:
-    """
-    Whether the feed has all that was published after the listing.
-    """
-    if coverage is None or feed_since is None:
-        return False
-    return feed_since <= coverage.until
-
-
-def covers(coverage: Coverage | None, feed_since: float | None, cutoff: int) -> bool:
-    """
-    Whether everything from *cutoff* until now is in the store.
-    """
-    if coverage is None or not joins(coverage, feed_since):
-        return False
-    return coverage.since <= cutoff
-
-
-def is_lacking(
-    coverage: Coverage | None, feed_since: float | None, cutoff: int, now: float
-) -> bool:
-    """
-    Whether it is worth asking: the same answer comes for an hour.
-    """
-    if covers(coverage, feed_since, cutoff):
-        return False
-    return coverage is None or not (
-        is_fresh(coverage, now) and coverage.since <= cutoff
-    )
-
-
-def is_fresh(coverage: Coverage, now: float) -> bool:
-    return now - coverage.fetched_at < HOUR
 
 
 def weigh(

@@ -26,6 +26,7 @@ class Lister:
 
     :ivar pages: pages that were had.
     :ivar errors: attempts that failed.
+    :ivar resting: whose last attempt failed, so that it will be a while.
     """
 
     _log = Logger()
@@ -35,6 +36,7 @@ class Lister:
     ) -> None:
         self.pages = 0
         self.errors = 0
+        self.resting: set[Key] = set()
         self._clock = clock
         self._listings = listings
         self._turns = turns
@@ -59,8 +61,16 @@ class Lister:
                     reason=error.reason,
                 )
                 rest = max(pause, min(error.retry_after or 0.0, HOUR))
-            await deferLater(self._clock, rest)
+            await self._rest(key, rest)
         return await self._attempt(key, place)
+
+    async def _rest(self, key: Key, seconds: float) -> None:
+        self.resting.add(key)
+        self._turns.spare(key)
+        try:
+            await deferLater(self._clock, seconds)
+        finally:
+            self.resting.discard(key)
 
     async def _attempt(self, key: Key, place: PageKey) -> ListingPage:
         kind, owner = key

@@ -1,70 +1,51 @@
 """
-Who wants the past of which ids, and how much of it is there.
+Who wants the past of which ids.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Coroutine, Mapping
+from typing import Any
 
-import attrs
 from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from wanderer_twisted.history.coverage import (
-    DAY,
-    Key,
-    covers,
-    feeds_since,
-    is_lacking,
-    joins,
-    keys,
-)
+from wanderer_twisted.days import DAY
+from wanderer_twisted.history.coverage import Key
 from wanderer_twisted.history.keeper import Keeper
 from wanderer_twisted.history.lister import Lister
+from wanderer_twisted.history.naming import Naming
+from wanderer_twisted.history.standing import Standing, read_standing, together
 from wanderer_twisted.history.turns import Asker, Turns
-from wanderer_twisted.history.walk import Walk
+from wanderer_twisted.history.walks import Walks
 from wanderer_twisted.ingest.intake import Intake
+from wanderer_twisted.ingest.names import NameBook
 from wanderer_twisted.interfaces import (
     IHistory,
     IKillmailStore,
     IListingSource,
     StoreUnavailable,
-    UpstreamError,
 )
-from wanderer_twisted.partition import KINDS, Filter
-from wanderer_twisted.records import Coverage, Report
-from wanderer_twisted.tasks import Tasks
-
-_WALKS = 10_000
-
-
-@attrs.define
-class _Underway:
-    """
-    A listing that is being walked.
-
-    :ivar cutoff: the deepest that anybody wanted.
-    """
-
-    cutoff: int
-    task: Deferred[None] | None = None
+from wanderer_twisted.partition import Filter
+from wanderer_twisted.records import Report
 
 
 @implementer(IHistory)
 class History(Service):
     """
-    Sees to it that the store holds the past of some ids. Each listing is walked once
-    for all who want it; what nobody waits for any more goes on behind what somebody
-    does.
+    Sees to it that the store holds the past of some ids, with values and names.
 
     :param intake: one of its own.
     :param feeds: the names of the feeds that run.
     :param max_days: how far back anybody may look.
-    :param deadline_seconds: what a request may take, from its turn.
+    :param deadline_seconds: what a request may take, from its turn, where killmails
+        are lacking, or values by which it filters.
+    :param values_deadline_seconds: the same, where only other values are; 0: it does
+        not wait for them.
     :param histories_at_once: how many requests have their turn; more wait, in order.
 
-    :ivar late: requests that reached their deadline.
+    :ivar late: requests that reached their deadline with killmails lacking.
     """
 
     _log = Logger()
@@ -75,9 +56,11 @@ class History(Service):
         store: IKillmailStore,
         listings: IListingSource,
         intake: Intake,
+        names: NameBook,
         feeds: Collection[str],
         max_days: int = 90,
         deadline_seconds: float = 30.0,
+        values_deadline_seconds: float = 1.0,
         histories_at_once: int = 100,
     ) -> None:
         self.late = 0
@@ -88,24 +71,33 @@ class History(Service):
         # A day more, for a cutoff that was noted a while ago.
         self._reach = (max_days + 1) * DAY
         self._deadline = deadline_seconds
+        self._values_deadline = values_deadline_seconds
         self._turns = Turns()
         self.lister = Lister(clock, listings, self._turns)
         self.keeper = Keeper(clock, store, intake)
+        self.naming = Naming(clock, store, names)
+        self._walks = Walks(
+            clock,
+            store,
+            self._feeds,
+            self.lister,
+            self.keeper,
+            self._turns,
+            self._reach,
+        )
         self._places = DeferredSemaphore(histories_at_once)
-        self._walks: dict[Key, _Underway] = {}
-        self._tasks = Tasks()
 
     @property
     def underway(self) -> int:
         """
-        Requests that have their turn.
+        Requests that wait for listings.
         """
         return len(self._turns.askers)
 
     @property
     def waiting(self) -> int:
         """
-        Requests that wait for it.
+        Requests that wait for their turn.
         """
         return len(self._places.waiting)
 
@@ -123,7 +115,8 @@ class History(Service):
         super().stopService()
         self._stopped = True
         self._turns.stop()
-        self._tasks.cancel()
+        self._walks.stop()
+        self.naming.stop()
         for asker in list(self._turns.askers):
             asker.finish()
 
@@ -133,7 +126,13 @@ class History(Service):
         """
         See :meth:`wanderer_twisted.interfaces.IHistory.prepare`.
         """
-        return Deferred.fromCoroutine(self._prepare(keys(wanted), cutoff))
+        return Deferred.fromCoroutine(self._never_fail(self._prepare(wanted, cutoff)))
+
+    def want(self, wanted: Filter, cutoff: int) -> Deferred[None]:
+        """
+        See :meth:`wanderer_twisted.interfaces.IHistory.want`.
+        """
+        return Deferred.fromCoroutine(self._never_fail(self._start(wanted, cutoff)))
 
     def report(self, wanted: Filter, cutoff: int) -> Deferred[Report]:
         """
@@ -141,15 +140,9 @@ class History(Service):
         """
         return Deferred.fromCoroutine(self._report(wanted, cutoff))
 
-    async def _prepare(self, wanted: Sequence[Key], cutoff: int) -> None:
+    async def _never_fail(self, request: Coroutine[Any, Any, None]) -> None:
         try:
-            if not await self._lacking(wanted, cutoff):
-                return
-            async with self._places:
-                # Others may have had it fetched while this one waited.
-                lacking = await self._lacking(wanted, cutoff)
-                if lacking and not self._stopped:
-                    await self._fetch(lacking, cutoff)
+            await request
         except CancelledError:
             raise
         except StoreUnavailable as error:
@@ -157,14 +150,112 @@ class History(Service):
         except Exception:
             self._log.failure("a history could not be fetched")
 
-    async def _fetch(self, lacking: Sequence[Key], cutoff: int) -> None:
-        asker = Asker(self._within_reach(cutoff), lacking)
+    async def _prepare(self, wanted: Filter, cutoff: int) -> None:
+        if not wanted.names_somebody:
+            return
+        cutoff = self._within_reach(cutoff)
+        standing, bare = await together(
+            self._stand(wanted, cutoff), self.naming.read(wanted, cutoff)
+        )
+        decides = wanted.min_value is not None
+        lacking = self._lacking(standing, with_values=decides)
+        if lacking:
+            async with self._places:
+                # Others may have had it fetched while this one waited.
+                standing = await self._stand(wanted, cutoff)
+                needed = self._lacking(standing, with_values=decides)
+                await self._fetch(standing, needed, self._deadline)
+            standing = await self._stand(wanted, cutoff)
+        values = {} if decides else self._values(standing)
+        await self._fetch(standing, values, self._values_deadline)
+        if lacking or values:
+            bare = await self.naming.read(wanted, cutoff)
+        await self.naming.name(wanted, cutoff, bare)
+
+    async def _start(self, wanted: Filter, cutoff: int) -> None:
+        standing = await self._stand(wanted, self._within_reach(cutoff), False)
+        for key, back_to in self._lacking(standing, with_values=False).items():
+            if not self._walks.want(key, back_to, urgent=False):
+                return
+
+    async def _report(self, wanted: Filter, cutoff: int) -> Report:
+        cutoff = self._within_reach(cutoff)
+        decides = wanted.min_value is not None
+        standing, missing = await together(
+            self._stand(wanted, cutoff, decides), self._store.count_missing(wanted)
+        )
+        unvalued = self._unvalued(standing) if decides else ()
+        return standing.report(missing, unvalued, self._clock.seconds())
+
+    # --- what is lacking ---------------------------------------------------------
+
+    def _within_reach(self, cutoff: int) -> int:
+        return max(cutoff, int(self._clock.seconds()) - self._reach)
+
+    async def _stand(
+        self, wanted: Filter, cutoff: int, with_values: bool = True
+    ) -> Standing:
+        return await read_standing(
+            self._store, self._feeds, wanted, cutoff, with_values
+        )
+
+    def _lacking(self, standing: Standing, with_values: bool) -> dict[Key, int]:
+        """
+        What has to be listed, and how far back.
+
+        :param with_values: for values too.
+        """
+        lacking = dict.fromkeys(
+            standing.lacking(self._clock.seconds()), standing.proof.start
+        )
+        if with_values:
+            lacking.update(
+                dict.fromkeys(self._unvalued(standing), standing.proof.cutoff)
+            )
+        return lacking
+
+    def _values(self, standing: Standing) -> dict[Key, int]:
+        """
+        The same, of those of which values alone are lacking.
+        """
+        unvalued = self._unvalued(standing)
+        covered = standing.covered(unvalued)
+        return dict.fromkeys(covered, standing.proof.cutoff)
+
+    def _unvalued(self, standing: Standing) -> list[Key]:
+        cutoff = standing.proof.cutoff
+        return [
+            each
+            for each in standing.unvalued(self._clock.seconds())
+            if not self._walks.was_made(each, cutoff)
+        ]
+
+    # --- fetching ----------------------------------------------------------------
+
+    async def _fetch(
+        self, standing: Standing, wants: Mapping[Key, int], seconds: float
+    ) -> None:
+        """
+        Have listings walked, and wait for it.
+
+        :param wants: how far back each.
+        :param seconds: 0: without waiting.
+        """
+        if self._stopped or not wants:
+            return
+        if not seconds:
+            for key, cutoff in wants.items():
+                self._walks.want(key, cutoff, urgent=False)
+            return
+        asker = Asker(wants, standing.covered(wants))
         self._turns.join(asker)
-        timer = self._clock.callLater(self._deadline, self._give_up, asker)
+        timer = self._clock.callLater(seconds, self._give_up, asker)
         try:
-            for key in lacking:
-                if not self._want(key, asker.cutoff):
+            for key, cutoff in wants.items():
+                if not self._walks.want(key, cutoff, urgent=True):
                     asker.got(key)
+            for key in asker.covered & self.lister.resting:
+                asker.got(key)
             await asker.done
         finally:
             self._turns.leave(asker)
@@ -172,113 +263,5 @@ class History(Service):
                 timer.cancel()
 
     def _give_up(self, asker: Asker) -> None:
-        self.late += 1
+        self.late += any(each not in asker.covered for each in asker.keys)
         asker.finish()
-
-    async def _report(self, wanted: Filter, cutoff: int) -> Report:
-        asked = keys(wanted)
-        coverage, feed_since = await self._known(asked)
-        missing = await self._store.count_missing(wanted)
-        cutoff = self._within_reach(cutoff)
-        complete = [covers(coverage.get(key), feed_since, cutoff) for key in asked]
-        joined = [
-            coverage[key] for key in asked if joins(coverage.get(key), feed_since)
-        ]
-        since: float | None = None
-        if len(joined) == len(asked):
-            since = float(max([cutoff, *(each.since for each in joined)]))
-        return Report(missing, complete.count(False), since)
-
-    # --- what is there -----------------------------------------------------------
-
-    def _within_reach(self, cutoff: int) -> int:
-        return max(cutoff, int(self._clock.seconds()) - self._reach)
-
-    async def _known(
-        self, wanted: Sequence[Key]
-    ) -> tuple[Mapping[Key, Coverage], float | None]:
-        coverage: dict[Key, Coverage] = {}
-        for kind in KINDS:
-            owners = [owner for its_kind, owner in wanted if its_kind == kind]
-            if owners:
-                found = await self._store.read_coverage(kind, owners)
-                coverage.update(((kind, owner), each) for owner, each in found.items())
-        positions = await self._store.read_positions()
-        return coverage, feeds_since(positions, self._feeds)
-
-    async def _lacking(self, wanted: Sequence[Key], cutoff: int) -> list[Key]:
-        coverage, feed_since = await self._known(wanted)
-        cutoff, now = self._within_reach(cutoff), self._clock.seconds()
-        return [
-            key
-            for key in wanted
-            if is_lacking(coverage.get(key), feed_since, cutoff, now)
-        ]
-
-    # --- walks -------------------------------------------------------------------
-
-    def _want(self, key: Key, cutoff: int) -> bool:
-        """
-        Have *key* walked.
-
-        :returns: False where too much is under way already.
-        """
-        walk = self._walks.get(key)
-        if walk is not None:
-            walk.cutoff = min(walk.cutoff, cutoff)
-            return True
-        if len(self._walks) >= _WALKS and not self._drop_one():
-            return False
-        walk = self._walks[key] = _Underway(cutoff)
-        walk.task = self._tasks.start(self._walk(key, walk))
-        return True
-
-    def _drop_one(self) -> bool:
-        """
-        Give up the newest of the walks that nobody waits for.
-        """
-        wanted = {key for asker in self._turns.askers for key in asker.keys}
-        for key in reversed(self._walks):
-            task = self._walks[key].task
-            if key not in wanted and task is not None:
-                task.cancel()
-                return True
-        return False
-
-    async def _walk(self, key: Key, walk: _Underway) -> None:
-        try:
-            cutoff = None
-            while cutoff is None or walk.cutoff < cutoff:  # somebody wanted more
-                cutoff = walk.cutoff
-                await self._walk_to(key, cutoff)
-                self._tell(key, cutoff)
-        except UpstreamError as error:
-            self._log.warn("{key} is given up: {why}", key=key, why=error.reason)
-        finally:
-            del self._walks[key]
-            self._tell(key, None)
-
-    async def _walk_to(self, key: Key, cutoff: int) -> None:
-        coverage, feed_since = await self.keeper.committer.when_available(
-            lambda: Deferred.fromCoroutine(self._known([key]))
-        )
-        walk = Walk(
-            self._clock,
-            self._store,
-            self.lister,
-            self.keeper,
-            key,
-            int(self._clock.seconds()) - self._reach,
-            coverage.get(key),
-            feed_since,
-        )
-        await walk.go(cutoff)
-
-    def _tell(self, key: Key, cutoff: int | None) -> None:
-        """
-        Tell those who wait for *key* that it is there back to *cutoff*; None: that
-        there will be no more.
-        """
-        for asker in list(self._turns.askers):
-            if cutoff is None or asker.cutoff >= cutoff:
-                asker.got(key)

@@ -3,7 +3,7 @@ Whose page is asked for next: one at a time, in turn over those who wait.
 """
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Collection, Mapping
 
 from twisted.internet.defer import Deferred, succeed
 
@@ -14,13 +14,18 @@ class Asker:
     """
     One client's request, until everything it wants is there.
 
+    :param keys: how far back each is wanted, UNIX seconds.
+    :param covered: those of which only values are wanted.
+
     :ivar keys: what it still waits for; the one whose turn is farthest comes last.
     :ivar done: fires when nothing is left, or by :meth:`finish`.
     """
 
-    def __init__(self, cutoff: int, keys: Iterable[Key]) -> None:
-        self.cutoff = cutoff
-        self.keys = dict.fromkeys(keys)
+    def __init__(
+        self, keys: Mapping[Key, int], covered: Collection[Key] = frozenset()
+    ) -> None:
+        self.keys = dict(keys)
+        self.covered = frozenset(covered)
         self.done: Deferred[None] = Deferred()
 
     def got(self, key: Key) -> None:
@@ -65,6 +70,14 @@ class Turns:
 
         turn = self._waiting[key] = Deferred(forget)
         return turn
+
+    def spare(self, key: Key) -> None:
+        """
+        Have nobody wait for *key* of whom only its values are wanted.
+        """
+        for asker in list(self.askers):
+            if key in asker.covered:
+                asker.got(key)
 
     def give_back(self) -> None:
         self._taken = bool(self._waiting)

@@ -13,8 +13,6 @@ from wanderer_twisted.history.coverage import (
     Key,
     PageKey,
     Seen,
-    is_fresh,
-    joins,
     month_end,
     month_start,
     months_back,
@@ -22,6 +20,7 @@ from wanderer_twisted.history.coverage import (
 )
 from wanderer_twisted.history.keeper import Keeper, Kept, last_time
 from wanderer_twisted.history.lister import Lister
+from wanderer_twisted.history.proof import is_fresh, joins
 from wanderer_twisted.interfaces import IKillmailStore
 from wanderer_twisted.partition import Filter, Snapshot
 from wanderer_twisted.records import BatchLimits, Coverage, ListingPage, Place
@@ -29,7 +28,7 @@ from wanderer_twisted.records import BatchLimits, Coverage, ListingPage, Place
 
 class Walk:
     """
-    Lists one character or system back to a cutoff and has it stored. One page is
+    Lists the killmails of one id back to a cutoff and has it stored. One page is
     fetched while the one before is stored.
 
     Page 1 of all time is enough for nearly everybody. Where it is not, the months are
