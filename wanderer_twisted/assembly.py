@@ -17,6 +17,7 @@ from wanderer_twisted.history import History
 from wanderer_twisted.ingest import FeedService, Intake, NameBook, Renamer, statuses
 from wanderer_twisted.interfaces import IKillmailFeed
 from wanderer_twisted.ops.health import FeedWatch, Health, best
+from wanderer_twisted.ops.indexing import Indexing
 from wanderer_twisted.ops.retention import Retention
 from wanderer_twisted.records import BatchLimits
 from wanderer_twisted.sources.esi import make_esi
@@ -109,6 +110,7 @@ class Server(MultiService):
             *self.feeds,
             Renamer(reactor, self.store, self.names),
             Retention(reactor, self.store),
+            Indexing(reactor, self.store),
             FeedWatch(reactor, self.hub, self.statuses),
             *self.listeners,
         ):
