@@ -40,6 +40,15 @@ class HistoryContract:
         self.assertIsInstance(report, Report)
         self.assertTrue(report.complete)
 
+    def test_wanted(self: Any) -> None:
+        """
+        Who only wants it fetched does not wait for it.
+        """
+        self.assertIsNone(self.successResultOf(self.history.want(ANN, CUTOFF)))
+        self.let()
+        report = self.successResultOf(self.history.report(ANN, CUTOFF))
+        self.assertTrue(report.complete)
+
     def test_cancelled(self: Any) -> None:
         """
         Who gives up waiting takes nothing from others who wait for the same.

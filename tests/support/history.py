@@ -9,10 +9,13 @@ from twisted.internet.defer import Deferred
 
 from tests.support.killmails import DAY
 from tests.support.past import NOW, FakeListings, PastCase, package
+from tests.support.staged import stage_all
+from wanderer_twisted.days import day_of
 from wanderer_twisted.history import History, coverage
 from wanderer_twisted.history.keeper import kill_time
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import (
+    ArchivedDay,
     Change,
     Commit,
     Coverage,
@@ -42,7 +45,7 @@ class HistoryCase(PastCase):
         self.history = self.make_history()
         self.feed_since(NOW - DAY)
 
-    def make_history(self) -> History:
+    def make_history(self, values_deadline: float = 1.0) -> History:
         commit = self.store.commit
 
         def watched(change: Change) -> Deferred[Commit]:
@@ -57,6 +60,7 @@ class HistoryCase(PastCase):
             self.intake,
             self.names,
             feeds=["fake"],
+            values_deadline_seconds=values_deadline,
             histories_at_once=3,
         )
         history.startService()
@@ -118,6 +122,43 @@ class HistoryCase(PastCase):
             if package_time(each) >= since and each.killmail_id is not None
         }
         return wanted == set(self.stored(wanted))
+
+
+class ArchiveCase(HistoryCase):
+    """
+    The same, where the archive has been loaded up to where the feed began.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.name_source.known = {30000142: "Jita", 587: "Rifter", 98000001: "Lost"}
+        self.have_days(95, 2)
+
+    def have_days(self, first: int, last: int, listed_at: float = NOW) -> None:
+        """
+        Have days whole, by how many days ago they began.
+        """
+        today = day_of(NOW)
+        days = [
+            ArchivedDay(today - ago, 1, 1, listed_at, listed_at, loaded=True)
+            for ago in range(last, first + 1)
+        ]
+        self.successResultOf(self.store.commit(Change(days=days)))
+
+    def archive(self, owner: int, days: Collection[float]) -> list[int]:
+        """
+        Have killmails listed, and loaded from the archive.
+
+        :returns: their ids, oldest first.
+        """
+        self.list_days_ago(owner, days)
+        self.load([each.esi for each in self.listed(owner)])
+        return sorted(self.bodies_of(owner))
+
+    def load(self, bodies: Collection[Any]) -> None:
+        for path, staged in stage_all(self.mktemp(), bodies):
+            for part in range(staged.parts):
+                self.successResultOf(self.store.load(path, part))
 
 
 def package_time(row: Package) -> int:

@@ -128,5 +128,5 @@ class Naming:
             if not untried:  # the rest has names that nobody knows
                 return
             tried.update(each.killmail_id for each in untried)
-            await self._namer.name(untried, self._names.deadline_seconds)
+            await self._namer.name(untried)
             page = await self.read(wanted, underway.cutoff)

@@ -43,12 +43,11 @@ class Namer:
         self._names = names
         self._attempts: Counter[int] = Counter()
 
-    async def name(self, records: Sequence[Record], patience: float) -> int:
+    async def name(self, records: Sequence[Record]) -> int:
         """
         Look up the names of all of *records* at once, and have those written again of
         which all are there.
 
-        :param patience: seconds that the look-up may take.
         :returns: how many were written.
         :raises StoreUnavailable: they can't be written now.
         """
@@ -57,7 +56,7 @@ class Namer:
             wanted[record.killmail_id] = self._ids(record)
             await self._let_others(number)
         everything = frozenset().union(*wanted.values())
-        deadline = self._clock.seconds() + patience
+        deadline = self._clock.seconds() + _PATIENCE
         found = await self._names.look_up(everything, deadline)
         due = [
             each
@@ -168,5 +167,5 @@ class Renamer(Service):
         :returns: whether it is worth looking again at once.
         """
         records = await self._store.read_unnamed(_SLICE)
-        written = await self._namer.name(records, _PATIENCE) if records else 0
+        written = await self._namer.name(records) if records else 0
         return written > 0 and len(records) == _SLICE
