@@ -12,6 +12,13 @@ from wanderer_twisted.records import ArchivedDay, Hole
 LATE = 3600
 
 
+def touched(hole: Hole) -> range:
+    """
+    The days that a hole may have taken from.
+    """
+    return range(day_of(hole.since - LATE), day_of(hole.until) + 1)
+
+
 def is_repaired(hole: Hole, days: Mapping[int, ArchivedDay]) -> bool:
     """
     Whether every day that the hole may have taken from is whole, by a list from after
@@ -19,8 +26,7 @@ def is_repaired(hole: Hole, days: Mapping[int, ArchivedDay]) -> bool:
 
     :param days: what the store has of the archive, by day.
     """
-    touched = range(day_of(hole.since - LATE), day_of(hole.until) + 1)
-    return all(_has_since(days.get(day), hole.until) for day in touched)
+    return all(_has_since(days.get(day), hole.until) for day in touched(hole))
 
 
 def _has_since(day: ArchivedDay | None, moment: float) -> bool:
