@@ -109,6 +109,7 @@ class Values(ArchiveCase):
         self.assertEqual(self.document(self.ids[0])["zkb"]["hash"], HASH)
         self.assertEqual(self.stored(self.ids), dict.fromkeys(self.ids, True))
         self.assertFalse(any(each.announce for each in self.changes))
+        self.assertEqual(self.history.naming.named, 0)
 
     def test_once(self) -> None:
         """
@@ -181,6 +182,17 @@ class Values(ArchiveCase):
         self.clock.advance(100)
         self.settle()
         self.assertEqual(self.value(self.ids[0]), 1.0)
+
+    def test_upstream_that_went_down(self) -> None:
+        """
+        Who waits for the attempt that fails waits no longer.
+        """
+        self.hold()
+        preparing = self.prepare(1)
+        self.listings.errors.append(UpstreamError("down"))
+        self.listings.gate.let_one()
+        self.settle()
+        self.successResultOf(preparing)
 
     def test_upstream_that_is_down_by_value(self) -> None:
         """

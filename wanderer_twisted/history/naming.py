@@ -96,7 +96,7 @@ class Naming:
             underway = self._underway[ids] = _Underway(cutoff)
             self._tasks.start(self._run(ids, underway, first))
         underway.cutoff = min(underway.cutoff, cutoff)
-        if self._names.deadline_seconds and not underway.ended:
+        if not underway.ended:
             await self._wait(underway)
 
     async def _wait(self, underway: _Underway) -> None:
