@@ -33,8 +33,11 @@ from wanderer_twisted.web.addresses import Proxies
 from wanderer_twisted.web.admission import Admission
 from wanderer_twisted.web.api import Api
 from wanderer_twisted.web.cors import Cors
+from wanderer_twisted.web.coverage import Coverage
 from wanderer_twisted.web.listening import AcceptRate, Listener
+from wanderer_twisted.web.lookups import Lookups
 from wanderer_twisted.web.parameters import Rules
+from wanderer_twisted.web.rooms import Rooms
 from wanderer_twisted.web.site import PublicSite
 
 #: Connections beyond the streams: refusals, look-ups, health checks.
@@ -133,9 +136,22 @@ class Server(MultiService):
         self.api = Api(
             self.hub, self.store, self.admission, rules, health.report, self._reactor
         )
+        lookups = Lookups(
+            self.store,
+            self.history,
+            self._reactor,
+            settings.history.max_days,
+            limits.system_ids,
+        )
+        coverage = Coverage(
+            self.store,
+            self._reactor,
+            settings.history.max_days,
+            settings.archive.backfill_days,
+        )
         rate = AcceptRate(self._reactor, limits.accept_per_second)
         site = PublicSite(
-            self.api.app.resource(),
+            Rooms(self.api.app, lookups.app, coverage.app),
             self._reactor,
             Cors(settings.cors.origins),
             Proxies(settings.trusted_proxies),

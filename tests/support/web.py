@@ -4,29 +4,38 @@ over a string.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, cast
 
 import attrs
 from twisted.internet.address import IPv4Address
-from twisted.internet.defer import Deferred
+from twisted.internet.defer import Deferred, succeed
 from twisted.internet.error import ConnectionDone
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import Clock
 from twisted.internet.testing import StringTransport
 from twisted.python.failure import Failure
+from zope.interface import implementer
 
 from tests.support.cases import SyncCase
-from wanderer_twisted.interfaces import IClientTransport, StoreUnavailable
+from wanderer_twisted.interfaces import (
+    IClientTransport,
+    IHistory,
+    IKillmailStore,
+    StoreUnavailable,
+)
 from wanderer_twisted.killmail import Body
-from wanderer_twisted.partition import Facts
-from wanderer_twisted.records import Record
+from wanderer_twisted.partition import Facts, Filter
+from wanderer_twisted.records import Record, Report
 from wanderer_twisted.stream.opening import Wish
 from wanderer_twisted.web.addresses import Proxies
 from wanderer_twisted.web.admission import Admission
 from wanderer_twisted.web.api import Api
 from wanderer_twisted.web.channel import BoundedChannel
 from wanderer_twisted.web.cors import Cors
+from wanderer_twisted.web.coverage import Coverage
+from wanderer_twisted.web.lookups import Lookups
 from wanderer_twisted.web.parameters import Rules
+from wanderer_twisted.web.rooms import Rooms
 from wanderer_twisted.web.site import PublicSite
 
 CONNECTED = b"retry: 3000\nevent: connected\ndata: {}\nid: l.abc123.1\n\n"
@@ -103,6 +112,33 @@ class FakeStore:
         if self.answer is not None:
             return await self.answer
         return self.killmails.get(killmail_id)
+
+
+@implementer(IHistory)
+class FakeHistory:
+    """
+    A history that stands as a test says and fetches nothing.
+
+    :ivar standing: what it reports.
+    :ivar asked: what it was asked to report on.
+    :ivar wanted: what it was asked to fetch, which never gets under way.
+    """
+
+    def __init__(self) -> None:
+        self.standing = Report(missing=0, ids_incomplete=0, since=0.0)
+        self.asked: list[tuple[Filter, int]] = []
+        self.wanted: list[tuple[Filter, int]] = []
+
+    def prepare(self, wanted: Filter, cutoff: int) -> Deferred[None]:
+        return self.want(wanted, cutoff)
+
+    def want(self, wanted: Filter, cutoff: int) -> Deferred[None]:
+        self.wanted.append((wanted, cutoff))
+        return Deferred()
+
+    def report(self, wanted: Filter, cutoff: int) -> Deferred[Report]:
+        self.asked.append((wanted, cutoff))
+        return succeed(self.standing)
 
 
 def record(killmail_id: int) -> Record:
@@ -250,6 +286,8 @@ class PublicCase(SyncCase):
 class Public:
     """
     The whole public side on a :class:`Clock`.
+
+    :param past: the store of the look-ups, which need a real one.
     """
 
     def __init__(
@@ -260,6 +298,7 @@ class Public:
         origins: tuple[str, ...] = ("*",),
         trusted: tuple[str, ...] = ("127.0.0.0/8", "::1"),
         reactor: IReactorTime | None = None,
+        past: IKillmailStore | None = None,
         **site: Any,
     ) -> None:
         self.clock = Clock()
@@ -276,8 +315,12 @@ class Public:
             health=self.health,
             clock=self.clock,
         )
+        self.history = FakeHistory()
+        past = past or cast(IKillmailStore, self.store)
+        self.lookups = Lookups(past, self.history, self.clock)
+        self.coverage = Coverage(past, self.clock, backfill_days=30)
         self.site = PublicSite(
-            self.api.app.resource(),
+            Rooms(self.api.app, self.lookups.app, self.coverage.app),
             reactor or self.clock,
             cors=Cors(origins),
             proxies=Proxies(trusted),

@@ -8,14 +8,10 @@ cancelled when the client leaves, and gives back its place either way.
 import re
 from collections import Counter
 from collections.abc import Callable, Mapping
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
-from klein import Klein
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
-from twisted.python.failure import Failure
-from twisted.web.iweb import IRequest
-from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from wanderer_twisted.encoding import dumps, timestamp
 from wanderer_twisted.interfaces import (
@@ -27,17 +23,16 @@ from wanderer_twisted.killmail import MAX_KILLMAIL_ID
 from wanderer_twisted.stream.events import refusal
 from wanderer_twisted.stream.opening import Wish
 from wanderer_twisted.web.admission import Admission
+from wanderer_twisted.web.answers import answer, answer_json
 from wanderer_twisted.web.errors import (
-    ApiError,
     Refusal,
-    bad_request,
     draining,
     invalid,
-    method_not_allowed,
     not_found,
     unavailable,
 )
 from wanderer_twisted.web.parameters import Rules
+from wanderer_twisted.web.rooms import answer_preflight, make_app
 from wanderer_twisted.web.site import PublicRequest
 from wanderer_twisted.web.transport import SSETransport, set_stream_headers
 
@@ -76,8 +71,7 @@ class Api:
     :ivar refused: streams that could not be had, by the type of the refusal.
     """
 
-    app = Klein()
-    app.url_map.merge_slashes = False  # no redirects: not every client follows one
+    app = make_app()
 
     def __init__(
         self,
@@ -168,11 +162,11 @@ class Api:
             raise not_found(f"There is no killmail {killmail_id} here")
         now = timestamp(self._clock.seconds()).encode()
         data = record.body.json(with_items=True)
-        return _json(request, 200, b'{"data":%b,"timestamp":"%b"}' % (data, now))
+        return answer_json(request, 200, b'{"data":%b,"timestamp":"%b"}' % (data, now))
 
     @app.route("/ping", methods=["GET"])
     def ping(self, request: PublicRequest) -> bytes:
-        return _plain(request, 200, b"text/plain; charset=utf-8", b"pong")
+        return answer(request, 200, b"text/plain; charset=utf-8", b"pong")
 
     @app.route("/health", methods=["GET"])
     def health(self, request: PublicRequest) -> bytes:
@@ -180,7 +174,7 @@ class Api:
         Whether this server is ready, with the reasons where it is not.
         """
         ready, document = self._health()
-        return _json(request, 200 if ready else 503, dumps(document))
+        return answer_json(request, 200 if ready else 503, dumps(document))
 
     @app.route(_STREAM, methods=["OPTIONS"])
     @app.route(_ENHANCED, methods=["OPTIONS"])
@@ -188,32 +182,7 @@ class Api:
     @app.route("/ping", methods=["OPTIONS"])
     @app.route("/health", methods=["OPTIONS"])
     def options(self, request: PublicRequest, text: str = "") -> None:
-        request.site.cors.answer_preflight(request.responseHeaders, _METHODS)
-        request.setResponseCode(204)
-
-    # --- errors ---------------------------------------------------------------
-
-    @app.handle_errors(Exception)
-    def on_error(self, request: IRequest, failure: Failure) -> bytes | None:
-        known = _as_api_error(failure.value)
-        if known is not None:
-            return cast(PublicRequest, request).prepare_error(known)
-        return cast(PublicRequest, request).prepare_failure(failure)
-
-
-def _as_api_error(error: object) -> ApiError | None:
-    """
-    :returns: None for what is unexpected.
-    """
-    if isinstance(error, ApiError):
-        return error
-    if isinstance(error, MethodNotAllowed):
-        return method_not_allowed(", ".join(sorted(error.valid_methods or ())))
-    if isinstance(error, NotFound):
-        return not_found()
-    if isinstance(error, HTTPException):
-        return bad_request("The request's path is not proper")
-    return None
+        answer_preflight(request, _METHODS)
 
 
 def _accepts_events(request: PublicRequest) -> bool:
@@ -231,15 +200,3 @@ def _killmail_id(text: str) -> int:
     if _DIGITS.fullmatch(text) and 1 <= int(text) <= MAX_KILLMAIL_ID:
         return int(text)
     raise invalid(f"Invalid killmail_id: '{text[:60]}' is not a valid integer")
-
-
-def _json(request: PublicRequest, status: int, body: bytes) -> bytes:
-    return _plain(request, status, b"application/json", body)
-
-
-def _plain(request: PublicRequest, status: int, type: bytes, body: bytes) -> bytes:
-    request.setResponseCode(status)
-    request.setHeader(b"Content-Type", type)
-    request.setHeader(b"Cache-Control", b"no-store")
-    request.setHeader(b"Content-Length", b"%d" % len(body))
-    return body

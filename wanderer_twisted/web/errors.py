@@ -101,6 +101,11 @@ def body_too_large(limit: int) -> ApiError:
     return ApiError(413, "http", "body_too_large", message)
 
 
+def unsupported_media_type(allowed: str) -> ApiError:
+    message = f"The request's body must be {allowed}"
+    return ApiError(415, "http", "unsupported_media_type", message)
+
+
 def head_too_large(message: str) -> ApiError:
     return ApiError(431, "http", "head_too_large", message)
 

@@ -1,0 +1,82 @@
+"""
+Answers that are told whole, and again only where there is news.
+"""
+
+from collections.abc import Iterable
+from hashlib import blake2b
+
+from wanderer_twisted.encoding import timestamp
+from wanderer_twisted.web.site import PublicRequest
+
+
+def answer_json(request: PublicRequest, status: int, body: bytes) -> bytes:
+    """
+    :param body: a document; nobody may keep it.
+    """
+    return answer(request, status, b"application/json", body)
+
+
+def answer(request: PublicRequest, status: int, type: bytes, body: bytes) -> bytes:
+    """
+    :param type: the media type.
+    """
+    request.setResponseCode(status)
+    request.setHeader(b"Content-Type", type)
+    request.setHeader(b"Cache-Control", b"no-store")
+    request.setHeader(b"Content-Length", b"%d" % len(body))
+    return body
+
+
+def answer_tagged(
+    request: PublicRequest, tag: bytes, members: bytes, now: float
+) -> bytes:
+    """
+    Answer with the members of ``data``, or with a 304 where the client has them.
+
+    :param tag: by :func:`tag_of`.
+    :param members: of a JSON object, without its braces.
+    :param now: UNIX seconds; its timestamp is not news.
+    """
+    request.setHeader(b"ETag", tag)
+    request.setHeader(b"Access-Control-Expose-Headers", b"ETag")
+    if _names(request.requestHeaders.getRawHeaders(b"If-None-Match", []), tag):
+        request.setHeader(b"Cache-Control", b"no-cache")
+        request.setResponseCode(304)
+        return b""
+    body = answer_json(request, 200, in_envelope(members, now))
+    request.setHeader(b"Cache-Control", b"no-cache")  # kept, but asked for each time
+    return body
+
+
+def tag_of(*news: bytes) -> bytes:
+    """
+    :param news: all of an answer that is news where it differs.
+    """
+    digest = blake2b(digest_size=12)
+    for each in news:
+        digest.update(each)
+    return b'"%b"' % digest.hexdigest().encode()
+
+
+def in_envelope(members: bytes, now: float) -> bytes:
+    """
+    :param members: of ``data``, without its braces and its timestamp.
+    """
+    moment = timestamp(now).encode()
+    return b'{"data":{%b,"timestamp":"%b"},"timestamp":"%b"}' % (
+        members,
+        moment,
+        moment,
+    )
+
+
+def _names(headers: Iterable[bytes], tag: bytes) -> bool:
+    """
+    Whether a list of tags has this one, which a proxy may have made a weak one. It has
+    no comma inside, so splitting others at theirs does no harm.
+    """
+    for each in b",".join(headers).split(b","):
+        text = each.strip()
+        if text == b"*" or text.removeprefix(b"W/") == tag:
+            return True
+    return False
