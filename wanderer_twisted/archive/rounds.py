@@ -64,8 +64,9 @@ class Rounds:
     :param max_days: ... if they are not longer ago.
     :param told: called with each day that was worked on.
 
-    :ivar current: the day that is being worked on.
-    :ivar ahead: how many days come after it in this round.
+    :ivar current: the day that is being worked on; None between rounds.
+    :ivar wanted: how many days should be whole ...
+    :ivar left: ... and how many of them have not had their turn in this round.
     :ivar days_done: worked on, and whole now.
     :ivar errors: worked on, and not whole.
     """
@@ -84,7 +85,8 @@ class Rounds:
         told: Callable[[ArchivedDay], None] = lambda day: None,
     ) -> None:
         self.current: int | None = None
-        self.ahead = 0
+        self.wanted = 0
+        self.left = 0
         self.days_done = 0
         self.errors = 0
         self.loader = loader
@@ -114,12 +116,14 @@ class Rounds:
         )
         await self._confirm(plan.confirmed)
         due = [row for row in plan.work if not self._rests(row.day)]
+        self.wanted, self.left = len(plan.wanted), len(due)
         try:
-            for number, row in enumerate(due, 1):
-                self.current, self.ahead = row.day, len(due) - number
+            for row in due:
+                self.current = row.day
                 await self._work(row, totals.counts.get(row.day))
+                self.left -= 1
         finally:
-            self.current, self.ahead = None, 0
+            self.current = None
         rows = await self._rows()
         return Outcome(
             [rows.get(day, ArchivedDay(day)) for day in plan.wanted],

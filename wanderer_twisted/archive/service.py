@@ -104,5 +104,6 @@ class Archive(Service):
 
     async def _wait_for_feeds(self) -> None:
         patient_until = self._clock.seconds() + _PATIENCE
+        await deferLater(self._clock, _LOOK)
         while not self._caught_up() and self._clock.seconds() < patient_until:
             await deferLater(self._clock, _LOOK)

@@ -1,0 +1,165 @@
+"""
+``wanderer-backfill``: takes days of the archive into a database that no server has
+open.
+"""
+
+import sys
+from typing import Any, Final, NoReturn
+
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.task import react
+from twisted.python import usage
+
+from wanderer_twisted.config import ConfigError, Settings, load_settings
+from wanderer_twisted.interfaces import StoreUnavailable, UpstreamError
+from wanderer_twisted.progress import Screen
+from wanderer_twisted.store.schema import DatabaseUnusable
+
+_NAME: Final = "wanderer-backfill"
+_STOP_SECONDS: Final = 10.0
+
+
+class Options(usage.Options):
+    """
+    What is read from the command line, held against the settings' file.
+
+    :ivar settings: checked; set by :meth:`postOptions`.
+    :ivar days: how many to have; 0 for none.
+    """
+
+    synopsis = "[--config FILE] [--database URL] [--days N] [--vacuum]"
+    longdesc = (
+        "Takes days of zKillboard's archive into the database, the newest first, and"
+        " goes on where it was stopped. Not beside a running server: that does it by"
+        " itself (archive.backfill_days)."
+    )
+    optParameters = (
+        ("config", "c", None, "Settings, in YAML; etc/wanderer.yaml explains them."),
+        ("database", "d", None, "Where killmails are kept: sqlite:PATH."),
+        (
+            "days",
+            None,
+            None,
+            "How many days back; by default archive.backfill_days of the settings, or"
+            " history.max_days where that is 0. 0: only --vacuum.",
+        ),
+    )
+    optFlags = (("vacuum", None, "At the end give unused space back to the disk."),)
+
+    settings: Settings
+    days: int
+
+    def postOptions(self) -> None:
+        """
+        :raises usage.UsageError: something cannot be used; one line says what.
+        """
+        try:
+            self.settings = load_settings(
+                self["config"], {"database": self["database"]}
+            )
+        except ConfigError as error:
+            raise usage.UsageError(str(error)) from error
+        self.days = self._days()
+        if not self.days and not self["vacuum"]:
+            raise usage.UsageError("--days 0 leaves nothing to do but --vacuum")
+
+    def _days(self) -> int:
+        text, most = self["days"], self.settings.history.max_days
+        if text is None:
+            return min(self.settings.archive.backfill_days, most) or most
+        if not (text.isascii() and text.isdigit() and len(text) < 4):
+            raise usage.UsageError(f"--days: {text!r:.40} is no number of days")
+        if int(text) > most:
+            raise usage.UsageError(f"--days: {text} is more than {most}")
+        return int(text)
+
+
+class Backfill:
+    """
+    One run.
+    """
+
+    def __init__(self, reactor: Any, options: Options, screen: Screen) -> None:
+        # Here, since Klein imports a reactor.
+        from wanderer_twisted.assembly import Backfilling
+
+        self._reactor = reactor
+        self._options = options
+        self._screen = screen
+        self._parts = Backfilling(options.settings, reactor, options.days, screen.told)
+
+    async def run(self) -> int:
+        """
+        :returns: the exit status.
+        """
+        store = self._parts.store
+        try:
+            store.open()
+        except DatabaseUnusable as error:
+            self._screen.fail(f"{error}{_advice(error)}")
+            return 1
+        try:
+            status = await self._take_in() if self._options.days else 0
+            if self._options["vacuum"]:
+                before, after = await store.vacuum()
+                self._screen.vacuumed(before, after)
+            return status
+        except CancelledError:
+            self._screen.fail("stopped; the next run goes on from here")
+            return 1
+        except UpstreamError as error:
+            self._screen.fail(f"{error.reason}; the next run goes on from here")
+            return 1
+        except StoreUnavailable as error:
+            path = self._options.settings.database_path
+            self._screen.fail(f"database {path}: {error}")
+            return 1
+        finally:
+            self._screen.end()
+            await self._parts.close()
+
+    async def _take_in(self) -> int:
+        self._screen.begin(self._parts.rounds)
+        outcome = await self._parts.rounds.go()
+        self._screen.sum_up(outcome)
+        return 1 if outcome.incomplete else 0
+
+
+def _advice(error: DatabaseUnusable) -> str:
+    if "another server has it open" not in str(error):
+        return ""
+    return (
+        "; it backfills by itself where archive.backfill_days is set, or stop it first"
+    )
+
+
+async def _run(reactor: Any, options: Options) -> None:
+    backfill = Backfill(reactor, options, Screen(reactor, sys.stdout, sys.stderr))
+    running = Deferred.fromCoroutine(backfill.run())
+    ended: Deferred[None] = Deferred()
+
+    def stop() -> Deferred[None]:
+        running.cancel()
+        return ended.addTimeout(_STOP_SECONDS, reactor)
+
+    trigger = reactor.addSystemEventTrigger("before", "shutdown", stop)
+    try:
+        status = await running
+    finally:
+        ended.callback(None)
+    reactor.removeSystemEventTrigger(trigger)
+    raise SystemExit(status)
+
+
+def main() -> NoReturn:
+    """
+    The console script.
+    """
+    options = Options()
+    try:
+        options.parseOptions()
+    except usage.UsageError as error:
+        print(f"{_NAME}: {error}", file=sys.stderr)
+        sys.exit(2)
+    react(_run, (options,))
+    raise AssertionError("react() ends the process")
