@@ -63,8 +63,8 @@ MUTATIONS = [
     Mutation(
         ">= for > in the journal",
         "store/journal.py",
-        "WHERE live_seq > ? ORDER",
-        "WHERE live_seq >= ? ORDER",
+        'WHERE live_seq > ?"',
+        'WHERE live_seq >= ?"',
     ),
     Mutation(
         ">= for > when the hub publishes",
@@ -106,8 +106,8 @@ MUTATIONS = [
     Mutation(
         "pruning by kill_time alone",
         "store/pruning.py",
-        "WHERE kill_time < ? AND taken_at < ? ORDER",
-        "WHERE kill_time < ? AND ? ORDER",
+        "coalesce(told_at, 0) < ?",
+        "?",
     ),
     Mutation(
         "what was pruned comes back",
@@ -159,9 +159,9 @@ MUTATIONS = [
     ),
     Mutation(
         "a killmail once for each of its characters",
-        "store/histories.py",
-        "if (kill_time, killmail_id) == last:",
-        "if False:",
+        "store/index.py",
+        "SELECT DISTINCT * FROM",
+        "SELECT * FROM",
     ),
     Mutation(
         "a page of the journal that says it reached the head when it was full",
@@ -175,6 +175,43 @@ MUTATIONS = [
         "self._head = self._marks.head",
         'self._head = connection.execute("SELECT max(coalesce(max(added_seq), 0),'
         ' coalesce(max(live_seq), 0)) FROM killmail").fetchone()[0]',
+    ),
+    Mutation(
+        "a part of the archive takes no number",
+        "store/loading.py",
+        "head=before.head + 1",
+        "head=before.head",
+    ),
+    Mutation(
+        "what was pruned comes back from the archive",
+        "store/loading.py",
+        "AND killmail_id NOT IN (SELECT killmail_id FROM main.tombstone)",
+        "",
+    ),
+    Mutation(
+        "what the archive brought first is never announced",
+        "store/writing.py",
+        "announced = announce and facts.live_seq is None",
+        "announced = announce and facts.live_seq is None and row[-2] != BARE",
+    ),
+    Mutation(
+        "an alliance is not looked for in the live part",
+        "partition.py",
+        "or not self.alliance_ids.isdisjoint(facts.alliance_ids)",
+        "",
+    ),
+    Mutation(
+        "corporations and alliances are no part of a filter's name",
+        "partition.py",
+        "if self.corporation_ids or self.alliance_ids:",
+        "if False:",
+    ),
+    Mutation(
+        "a span of hours that slides on a resume",
+        "stream/opening.py",
+        "return Opening(cursor, resumed=True)",
+        "return Opening(attrs.evolve(cursor, cutoff=wish.cutoff(now))"
+        " if isinstance(cursor, Starting) and wish.since else cursor, resumed=True)",
     ),
     Mutation(
         "batches are cut anew on a resume",

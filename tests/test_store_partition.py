@@ -27,7 +27,7 @@ from wanderer_twisted.records import (
     Plan,
     Record,
 )
-from wanderer_twisted.store import histories, index, journal, staging
+from wanderer_twisted.store import histories, index, journal
 from wanderer_twisted.store.sqlite import SqliteStore
 
 CHARACTERS = (1, 2, 3)
@@ -122,7 +122,6 @@ class PartitionTests(SyncCase):
     def setUp(self) -> None:
         # Small, so that a few killmails are read in several slices and pages.
         self.patch(index, "SLICE", 4)
-        self.patch(staging, "PART", 2)
         self.page_limits = journal.PageLimits(scanned=4, entries=3, size=1_500)
 
     def run_both(self, operations: list[Any]) -> tuple[SqliteStore, Oracle]:
@@ -148,7 +147,7 @@ class PartitionTests(SyncCase):
     def load(self, store: SqliteStore, oracle: Oracle, ids: list[int]) -> None:
         ups = {id: upstream(id) for id in ids}
         bodies = [esi(id, **parts_of(each)) for id, each in ups.items()]
-        for path, staged in stage_all(self.mktemp(), bodies):
+        for path, staged in stage_all(self.mktemp(), bodies, 2):
             day = int(Path(path).stem)
             there = sorted(id for id in ups if day_of(ups[id].kill_time) == day)
             for part in range(staged.parts):

@@ -11,7 +11,13 @@ from tests.support.killmails import DAY
 from tests.support.oracle import Kept, Oracle, Wanted
 from tests.support.transport import MemoryTransport
 from wanderer_twisted.partition import Filter
-from wanderer_twisted.stream.cursor import AfterHistory, InHistory, Live, decode
+from wanderer_twisted.stream.cursor import (
+    AfterHistory,
+    InHistory,
+    Live,
+    Starting,
+    decode,
+)
 from wanderer_twisted.stream.opening import Wish
 from wanderer_twisted.stream.session import Session
 
@@ -20,13 +26,20 @@ class CheckedClient:
     """
     One EventSource over all its connections.
 
+    :param hours: ask for the past as ``since``, counted anew at each connect, as a page
+        with ``since=36h`` does; None: by *preload_days*.
+
     :ivar got: the killmails that it got since it last started anew.
     """
 
-    def __init__(self, name: str, wanted: Wanted, preload_days: int) -> None:
+    def __init__(
+        self, name: str, wanted: Wanted, preload_days: int, hours: int | None = None
+    ) -> None:
         self.name = name
         self.wanted = wanted
         self.preload_days = preload_days
+        self.hours = hours
+        self.connected_at = 0.0
         self.source = EventSource()
         self.transport: MemoryTransport | None = None
         self.forged: str | None = None
@@ -35,7 +48,7 @@ class CheckedClient:
     def _start_anew(self, since: int) -> None:
         self.got: list[int] = []
         self.filters = [(since, self.wanted)]
-        self.historical = bool(self.preload_days)
+        self.historical = self.looks_back
         self.last_place = (0, 0)
         self.last_live = 0
         self.batch_number = 0
@@ -45,12 +58,23 @@ class CheckedClient:
 
     # --- connecting ------------------------------------------------------------
 
+    @property
+    def looks_back(self) -> bool:
+        return bool(self.preload_days or self.hours)
+
     def wish(self) -> Wish:
         wanted = Filter(
-            self.wanted.characters, self.wanted.systems, self.wanted.min_value
+            self.wanted.characters,
+            self.wanted.systems,
+            self.wanted.min_value,
+            self.wanted.corporations,
+            self.wanted.alliances,
         )
         cursor = self.forged or self.source.last_event_id or None
-        return Wish(wanted, self.preload_days, cursor, heartbeat=30.0)
+        since = None
+        if self.hours is not None:
+            since = int(self.connected_at) - self.hours * 3600
+        return Wish(wanted, self.preload_days, cursor, heartbeat=30.0, since=since)
 
     def connect(self, epoch: str, published: int, now: float) -> MemoryTransport:
         """
@@ -58,12 +82,12 @@ class CheckedClient:
         :param published: what the hub has handed out.
         """
         self.source.connect()
+        self.connected_at = now
         self.cursor_before = self.source.last_event_id
         self.prepared: int | None = None
         self.transport = MemoryTransport(limit=3000)
         self.published = published
         self.expect_gap: str | None = None
-        self.connected_at = now
         self.session: Session | None = None
         self.greeted = False
         self.brought = self.wish().cursor
@@ -110,11 +134,16 @@ class CheckedClient:
         self.greeted = True
         assert event.retry is not None and event.retry >= 1000
         resumed = event.data["resumed"]
-        historical = self.historical if resumed else bool(self.preload_days)
+        historical = self.historical if resumed else self.looks_back
         assert event.data["mode"] == ("historical" if historical else "realtime")
         self.may_gap = not resumed and self.brought is not None
         if self.may_gap:  # or a break before the gap would hide it for good
             assert event.id == self.cursor_before, "an id on a refused cursor"
+        if event.id.startswith("s.") and not self.may_gap:
+            _, cursor = decode(event.id)
+            assert isinstance(cursor, Starting)
+            assert self.cutoff in (None, cursor.cutoff), "the past slides"
+            self.cutoff = cursor.cutoff
         if resumed and self.refiltered:
             assert event.id.startswith("l."), "only an l goes on under another filter"
             self.filters.append((_start(event.id), self.wanted))
@@ -124,7 +153,9 @@ class CheckedClient:
         reason = event.data["reason"]
         if reason == "expired":
             age = self.connected_at - self.up_to_date
-            assert age > 50 * DAY, f"gap for a cursor that is {age / DAY} days old"
+            # A history of 90 days begins to go ten days after it was asked for.
+            least = 9 if self.cursor_before[:1] in "sh" else 50
+            assert age > least * DAY, f"gap for a cursor that is {age / DAY} days old"
         elif reason == "filter":
             assert self.refiltered
         else:
@@ -162,6 +193,7 @@ class CheckedClient:
     def _freeze(self, cursor: InHistory | AfterHistory) -> None:
         snapshot = cursor.snapshot
         assert self.head in (None, snapshot.head), "another snapshot"
+        assert self.cutoff in (None, snapshot.cutoff), "another cutoff"
         assert snapshot.head >= (self.prepared or 0), "frozen too early"
         self.head, self.cutoff = snapshot.head, snapshot.cutoff
 

@@ -15,7 +15,7 @@ A_HASH = "cd" * 20
 
 
 def stage_all(
-    folder: str, bodies: Collection[Mapping[str, Any]]
+    folder: str, bodies: Collection[Mapping[str, Any]], part_size: int = 400
 ) -> list[tuple[str, Staged]]:
     """
     Stage ESI's bodies, a file for each of their days.
@@ -33,5 +33,5 @@ def stage_all(
         raw, path = f"{folder}/{day}.json", f"{folder}/{day}.staged"
         Path(raw).write_bytes(dumps(its_bodies))
         hashes = dict.fromkeys(its_bodies, A_HASH)
-        staged.append((path, stage(raw, path, Ask(day, hashes))))
+        staged.append((path, stage(raw, path, Ask(day, hashes), part_size)))
     return staged

@@ -10,8 +10,10 @@ import os
 import shutil
 from collections.abc import Callable, Iterable
 from functools import partial
+from pathlib import Path
 from random import Random
 from tempfile import mkdtemp
+from typing import Any
 
 from hypothesis import note
 from twisted.internet.defer import Deferred, succeed
@@ -19,9 +21,11 @@ from twisted.internet.task import Clock
 from zope.interface import implementer
 
 from tests.support.client import CheckedClient
-from tests.support.killmails import DAY, START, entry
+from tests.support.killmails import DAY, START, entry, esi
 from tests.support.oracle import Oracle, Upstream, Wanted
+from tests.support.staged import stage_all
 from tests.support.store import crashed, make_stepped_store
+from wanderer_twisted.days import day_of
 from wanderer_twisted.interfaces import IHistory
 from wanderer_twisted.partition import Filter, Snapshot
 from wanderer_twisted.records import (
@@ -36,14 +40,20 @@ from wanderer_twisted.store import journal
 from wanderer_twisted.stream.hub import Hub
 from wanderer_twisted.stream.session import Pace, Session
 
+_NOBODY: frozenset[int] = frozenset()
+
+#: Corporations and alliances have ids that characters have too: they may.
 _WANTED = [
-    Wanted(frozenset(characters), frozenset(systems), min_value)
-    for characters, systems in [
-        ({1}, ()),
-        ({1}, {31}),
-        ({2, 3}, ()),
-        ((), {30}),
-        ((), ()),
+    Wanted(characters, systems, min_value, corporations, alliances)
+    for characters, systems, corporations, alliances in [
+        (frozenset({1}), _NOBODY, _NOBODY, _NOBODY),
+        (frozenset({1}), frozenset({31}), _NOBODY, _NOBODY),
+        (frozenset({2, 3}), _NOBODY, _NOBODY, _NOBODY),
+        (_NOBODY, frozenset({30}), _NOBODY, _NOBODY),
+        (_NOBODY, _NOBODY, _NOBODY, _NOBODY),
+        (_NOBODY, _NOBODY, frozenset({1}), _NOBODY),
+        (_NOBODY, _NOBODY, _NOBODY, frozenset({1, 2})),
+        (frozenset({3}), frozenset({31}), frozenset({2}), frozenset({1})),
     ]
     for min_value in (None, None, 50.0)
 ]
@@ -58,6 +68,9 @@ _KINDS = [
     "announce",
     "announce",
     "redeliver",
+    "backfill",
+    "backfill",
+    "repair",
     "list_somebody",
     "learn_value",
     "give_up",
@@ -90,6 +103,21 @@ _KINDS = [
 
 #: Without these there is nothing to see.
 _ALWAYS = frozenset(["happen", "announce", "come", "run_freely", "cut", "come_back"])
+
+
+#: Killmails in one part of a staged day.
+_PART = 2
+
+
+def _parts(each: Upstream) -> dict[str, Any]:
+    return {
+        "victim": min(each.characters),
+        "attackers": sorted(each.characters)[1:],
+        "system": each.system,
+        "items": each.items,
+        "corporation": each.corporation,
+        "alliance": each.alliance,
+    }
 
 
 @implementer(IHistory)
@@ -209,10 +237,7 @@ class World:
                 each.killmail_id,
                 each.value if valued else None,
                 kill_time=each.kill_time,
-                victim=min(each.characters),
-                attackers=sorted(each.characters)[1:],
-                system=each.system,
-                items=each.items,
+                **_parts(each),
             )
             for each in map(self.upstreams.__getitem__, ids)
         ]
@@ -237,6 +262,8 @@ class World:
                 chance.choice([30, 31]),
                 chance.choice([1.0, 100.0]),
                 chance.choice([0, 3, 20]),
+                chance.choice([1, 2]),
+                chance.choice([1, 2, None]),
             )
 
     def announce(self, chance: Random) -> None:
@@ -256,6 +283,42 @@ class World:
         if self.fed:
             again = chance.choice(list(self.upstreams)[: self.fed])
             self.take([again], announce=True, valued=chance.random() < 0.5)
+
+    def backfill(self, chance: Random) -> None:
+        """
+        Some days of the archive are taken in, or some parts of them: another process
+        may end in the middle, and begins anew.
+        """
+        now = self.clock.seconds()
+        young = [
+            each
+            for each in self.upstreams.values()
+            if each.kill_time >= now - 90 * DAY and chance.random() < 0.7
+        ]
+        bodies = [
+            esi(each.killmail_id, kill_time=each.kill_time, **_parts(each))
+            for each in young
+        ]
+        folder = os.path.join(self.folder, "staged")
+        for path, staged in stage_all(folder, bodies, _PART):
+            day = int(Path(path).stem)
+            ids = sorted(x.killmail_id for x in young if day_of(x.kill_time) == day)
+            for part in range(staged.parts):
+                if chance.random() < 0.8:
+                    self.store.load(path, part).addErrback(lambda _: None)
+                    assert self.writer.step()
+                    its_ids = ids[_PART * part : _PART * (part + 1)]
+                    self.oracle.load(map(self.upstreams.__getitem__, its_ids))
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def repair(self, chance: Random) -> None:
+        """
+        A day's list has what the feed missed: it is announced, perhaps long after it
+        was stored, or before the feed brings it after all.
+        """
+        some = [each for each in self.upstreams if chance.random() < 0.2][:5]
+        if some:
+            self.take(some, announce=True, valued=False)
 
     def list_somebody(self, chance: Random) -> None:
         """
@@ -306,6 +369,8 @@ class World:
                 lambda each: bool(
                     each.characters & wanted.character_ids
                     or each.system in wanted.system_ids
+                    or each.corporation in wanted.corporation_ids
+                    or each.alliance in wanted.alliance_ids
                 ),
                 cutoff,
                 valued=chance.random() < 0.6,
@@ -411,7 +476,10 @@ class World:
         wanted, days = chance.choice(_WANTED), chance.choice([0, 30, 90, 90])
         if not wanted.names_somebody:
             days = 0
-        client = CheckedClient(f"client {len(self.clients)}", wanted, days)
+        hours = None
+        if wanted.names_somebody and not days:
+            hours = chance.choice([None, 1, 36, 1800])
+        client = CheckedClient(f"client {len(self.clients)}", wanted, days, hours)
         self.clients.append(client)
         self.connect(client)
 
@@ -484,7 +552,7 @@ class World:
         gone = [each for each in self.clients if not each.transport]
         if gone:
             client, wanted = chance.choice(gone), chance.choice(_WANTED)
-            if wanted.names_somebody or not client.preload_days:
+            if wanted.names_somebody or not client.looks_back:
                 client.want_other(wanted)
             self.connect(client)
 

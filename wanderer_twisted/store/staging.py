@@ -132,10 +132,11 @@ class Staged:
         return cls(**loads(data))
 
 
-def stage(raw: str, path: str, ask: Ask) -> Staged:
+def stage(raw: str, path: str, ask: Ask, part_size: int = PART) -> Staged:
     """
     :param raw: the path of a day's file: a JSON object of bodies by id.
     :param path: where to write the staged day; overwritten.
+    :param part_size: killmails of one part.
     :raises BadDay: the file is no such object.
     :raises OSError: a file cannot be read or written, the disk being full for instance.
     """
@@ -148,7 +149,7 @@ def stage(raw: str, path: str, ask: Ask) -> Staged:
     Path(path).unlink(missing_ok=True)
     try:
         with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-            return _Stage(connection, ask).fill(bodies)
+            return _Stage(connection, ask, part_size).fill(bodies)
     except sqlite3.OperationalError as error:
         raise OSError(f"The staged day cannot be written: {error}") from error
 
@@ -169,9 +170,12 @@ def read_news(path: str, after: int, limit: int) -> Sequence[Package]:
 
 
 class _Stage:
-    def __init__(self, connection: sqlite3.Connection, ask: Ask) -> None:
+    def __init__(
+        self, connection: sqlite3.Connection, ask: Ask, part_size: int
+    ) -> None:
         self._connection = connection
         self._ask = ask
+        self._part_size = part_size
         self._codec = Codec(bare_dictionary())
         self._counts = dict.fromkeys(("unlisted", "misdated", "broken"), 0)
         self._used: set[int] = set()
@@ -183,7 +187,7 @@ class _Stage:
         part: list[Killmail] = []
         for killmail in self._killmails(bodies):
             part.append(killmail)
-            if len(part) == PART:
+            if len(part) == self._part_size:
                 self._write(parts, part)
                 parts, part = parts + 1, []
         if part:

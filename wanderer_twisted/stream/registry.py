@@ -5,7 +5,7 @@ Which streams a killmail concerns.
 from collections.abc import Collection, Iterable, Iterator
 from typing import Final, Generic, Protocol, TypeVar
 
-from wanderer_twisted.partition import Facts, Filter
+from wanderer_twisted.partition import KINDS, Facts, Filter, Kind
 
 
 class _Member(Protocol):
@@ -22,7 +22,7 @@ _FEW: Final = 8
 
 class Registry(Generic[M]):
     """
-    Members by character, by system, and those who want everything.
+    Members by the ids that they name, and those who want everything.
 
     Finding costs a killmail's participants and its matches, never the members.
     """
@@ -30,8 +30,7 @@ class Registry(Generic[M]):
     def __init__(self) -> None:
         self._members: set[M] = set()
         self._everything: set[M] = set()
-        self._by_character: dict[int, _Members[M]] = {}
-        self._by_system: dict[int, _Members[M]] = {}
+        self._by: dict[Kind, dict[int, _Members[M]]] = {kind: {} for kind in KINDS}
 
     def __len__(self) -> int:
         return len(self._members)
@@ -74,9 +73,15 @@ class Registry(Generic[M]):
         while it walks over the answer.
         """
         found = set(self._everything)
-        found.update(self._by_system.get(facts.system_id, ()))
-        for character_id in facts.character_ids:
-            found.update(self._by_character.get(character_id, ()))
+        found.update(self._by["system"].get(facts.system_id, ()))
+        for index, ids in (
+            (self._by["character"], facts.character_ids),
+            (self._by["corporation"], facts.corporation_ids),
+            (self._by["alliance"], facts.alliance_ids),
+        ):
+            if index:
+                for each in ids:
+                    found.update(index.get(each, ()))
         return found
 
     @property
@@ -84,13 +89,13 @@ class Registry(Generic[M]):
         """
         How many ids are being followed, for operators.
         """
-        return len(self._by_character) + len(self._by_system)
+        return sum(map(len, self._by.values()))
 
     def _indexes(
         self, member: M
     ) -> Iterable[tuple[dict[int, _Members[M]], frozenset[int]]]:
-        yield self._by_character, member.wanted.character_ids
-        yield self._by_system, member.wanted.system_ids
+        for kind in KINDS:
+            yield self._by[kind], member.wanted.ids(kind)
 
 
 def _with(members: _Members[M], member: M) -> _Members[M]:
