@@ -13,17 +13,22 @@ from docutils.core import publish_doctree  # type: ignore[import-untyped]
 
 from tests.support.cases import SyncCase
 from tests.support.eventsource import Event, EventSource
+from tests.support.lookups import LookupCase
 from wanderer_twisted import records
 from wanderer_twisted.config import Settings
 from wanderer_twisted.encoding import loads
 from wanderer_twisted.killmail import PARTICIPANT_NAMES
 from wanderer_twisted.partition import Filter
-from wanderer_twisted.records import FeedStatus, Hole, Report
+from wanderer_twisted.records import Change, FeedStatus, Hole, Report
 from wanderer_twisted.stream import events
 from wanderer_twisted.stream.cursor import BadCursor, decode
 from wanderer_twisted.web import parameters
+from wanderer_twisted.web.api import Api
+from wanderer_twisted.web.coverage import MOST_HOLES, Coverage
 from wanderer_twisted.web.errors import ApiError
+from wanderer_twisted.web.lookups import Lookups
 from wanderer_twisted.web.parameters import Rules
+from wanderer_twisted.web.selection import OF_A_LIST
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "wanderer_twisted"
@@ -180,12 +185,11 @@ class NamesTests(SyncCase):
         """
         Routes.
         """
-        from wanderer_twisted.web.api import Api
-
         routes = {
-            f"GET {rule.rule.replace('<text>', '{id}')}"
-            for rule in Api.app.url_map.iter_rules()
-            if "GET" in (rule.methods or ())
+            f"{method} {rule.rule.replace('<text>', '{id}')}"
+            for room in (Api, Lookups, Coverage)
+            for rule in room.app.url_map.iter_rules()
+            for method in (rule.methods or set()) & {"GET", "POST"}
         }
         said = [literals(row[0])[0] for row in PROTOCOL.rows("Routes")]
         self.assertEqual(sorted(said), sorted(routes))
@@ -281,6 +285,58 @@ class NamesTests(SyncCase):
             said += literals(row[1])
         for name in (*PARTICIPANT_NAMES, *PARTICIPANT_NAMES.values()):
             self.assertIn(name, said)
+
+
+class LookupTests(LookupCase):
+    """
+    Look-ups and coverage are as docs/protocol.rst says.
+    """
+
+    def test_parameters(self) -> None:
+        """
+        Parameters, and their limits.
+        """
+        self.assertEqual(PROTOCOL.names("Parameters of a look-up"), [*OF_A_LIST])
+        text = " ".join(PROTOCOL.path.read_text().split())
+        hours = 24 * Settings().history.max_days
+        self.assertIn(f"look back, 1 to {hours}; 24 if you don't say", text)
+        self.assertIn("one page may have, 1 to 1000; 50 if you don't say", text)
+        systems = Settings().limits.system_ids
+        self.assertIn(f"``system_ids``, at most {systems} different ones", text)
+        self.assertIn(f"The newest {MOST_HOLES} parts of a live feed", text)
+
+    def test_answers(self) -> None:
+        """
+        Each body shown has the keys of a real one.
+        """
+        body = b'{"system_ids":[30000142,30002187]}'
+        for row in PROTOCOL.rows("Answers to look-ups"):
+            (shown,) = literals(row[1])
+            said = loads(shown.replace(_LEFT_OUT, "[]").encode())
+            for path in literals(row[0]):
+                target = path.replace("{id}", "30000142")
+                ours = self.post(target, body) if "{" not in path else self.get(target)
+                self.assertEqual(_shape(loads(ours.body)), _shape(said))
+
+    def test_coverage(self) -> None:
+        """
+        The coverage shown has the keys of a real one, all of them told of.
+        """
+        hole = Hole("r2z2", 1, 1, 1.0, 2.0)
+        self.successResultOf(self.store.commit(Change(holes=[hole])))
+        ours = loads(self.get("/api/v1/coverage").body)
+        (block,) = (each for each in PROTOCOL.blocks() if '"listed_at"' in each)
+        said = loads(block.replace(",…]", "]").encode())
+        self.assertEqual(_shape(said), _shape(ours))
+        keys = {*said["data"]} - {"timestamp"}
+        for part in ("days", "holes"):
+            inner = said["data"][part][0]
+            self.assertEqual(list(inner), list(ours["data"][part][0]))
+            keys |= {*inner}
+        told = PROTOCOL.names("Keys of coverage")
+        told += literals(PROTOCOL.rows("Keys of coverage")[2][1])
+        # The rest is told with a feed_gap, or by its name.
+        self.assertEqual(keys - {*told}, {"day", "since", "until", "source"})
 
 
 class MessagesTests(SyncCase):
