@@ -23,7 +23,7 @@ from wanderer_twisted.records import ArchivedDay, Change
 
 #: Seconds for which a day that failed lets others go first.
 _FIRST_REST: Final = 600.0
-_LONGEST_REST: Final = 6 * 3600.0
+_LONGEST_REST: Final = 3 * 3600.0
 
 
 @attrs.frozen

@@ -105,6 +105,8 @@ class _Staging(ProcessProtocol):
         last = said[-1][:200] if said else "it said nothing"
         if status == 2:
             raise BadDay(last)
+        if status is None:
+            raise BadDay("Staging it was ended by a signal")
         if status != 0:
             raise BadDay(f"Staging it failed ({status}): {last}")
         try:
