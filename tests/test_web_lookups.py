@@ -16,10 +16,12 @@ from tests.support.lookups import (
     LookupCase,
     ids,
 )
+from tests.support.store import make_stepped_store, temporary_path
 from tests.support.web import NOW, Response
 from wanderer_twisted.encoding import dumps, loads, timestamp
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import Report
+from wanderer_twisted.web import outstanding
 
 DAY = 86_400
 SYSTEMS = "/api/v1/kills/systems"
@@ -148,6 +150,15 @@ class ListTests(LookupCase):
             response = self.get(path, method=method)
             self.assertEqual(response.status, 405)
             self.assertEqual(response.headers["Allow"], allowed)
+
+    def test_paths_are_exact(self) -> None:
+        """
+        Neither more nor less is a path.
+        """
+        for path in (f"{OF_SYSTEM}/", f"{OF_SYSTEM}/1", "/api/v1/kills/system", "/x"):
+            response = self.get(path)
+            self.assertEqual(response.status, 404)
+            self.assertIn(b'"not_found"', response.body)
 
     def test_store_unavailable(self) -> None:
         """
@@ -545,6 +556,52 @@ class SystemsTests(LookupCase):
         """
         response = self.post(SYSTEMS, b" " * 70_000)
         self.assertEqual(response.status, 413)
+
+
+class OutstandingTests(LookupCase):
+    """
+    Answers that nobody takes.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.unsent: dict[object, int] = {}
+        self.patch(outstanding, "unsent", lambda each: self.unsent.get(each, 0))
+
+    def test_not_taken(self) -> None:
+        """
+        While clients have too much to take, no more is read for anybody; numbers,
+        which are small, are still told.
+        """
+        first, second = self.site.ask(OF_SYSTEM), self.site.ask(OF_SYSTEM)
+        self.unsent[second.transport] = 64 << 20
+        self.assertEqual(self.get(OF_SYSTEM).status, 200)
+        self.unsent[second.transport] += 1
+        for response in (self.get(CACHED), self.post(SYSTEMS, b'{"system_ids":[1]}')):
+            self.assertEqual(response.status, 503)
+            self.assertIn(b'"busy"', response.body)
+            self.assertIn("Retry-After", response.headers)
+        self.assertEqual(self.get(COUNT).status, 200)
+        del self.unsent[second.transport]
+        # What was taken counts no more, whatever its connection is used for later.
+        self.unsent[first.transport] = 1 << 30
+        self.assertEqual(self.get(OF_SYSTEM).status, 200)
+
+    def test_turns(self) -> None:
+        """
+        So many are read at once; one that leaves gives up its turn.
+        """
+        path = temporary_path(self)
+        store, _, readers = make_stepped_store(path, self.site.clock)
+        self.addCleanup(store.close)
+        site = self.public(past=store)
+        clients = [site.ask(OF_SYSTEM) for _ in range(6)]
+        self.assertEqual(len(readers.waiting), 4)
+        clients[4].leave()
+        while readers.step() or readers.deliver():
+            self.assertLessEqual(len(readers.waiting), 4)
+        done = [b"200 OK" in each.raw for each in clients]
+        self.assertEqual(done, [True] * 4 + [False, True])
 
 
 class PagingTests(LookupCase):

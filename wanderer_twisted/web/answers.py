@@ -28,13 +28,13 @@ def answer(request: PublicRequest, status: int, type: bytes, body: bytes) -> byt
 
 
 def answer_tagged(
-    request: PublicRequest, tag: bytes, members: bytes, now: float
+    request: PublicRequest, tag: bytes, members: Iterable[bytes], now: float
 ) -> bytes:
     """
     Answer with the members of ``data``, or with a 304 where the client has them.
 
     :param tag: by :func:`tag_of`.
-    :param members: of a JSON object, without its braces.
+    :param members: their JSON in parts, without braces around it.
     :param now: UNIX seconds; its timestamp is not news.
     """
     request.setHeader(b"ETag", tag)
@@ -50,7 +50,7 @@ def answer_tagged(
 
 def tag_of(*news: bytes) -> bytes:
     """
-    :param news: all of an answer that is news where it differs.
+    :param news: all of an answer that is news where it differs, or digests of it.
     """
     digest = blake2b(digest_size=12)
     for each in news:
@@ -58,16 +58,13 @@ def tag_of(*news: bytes) -> bytes:
     return b'"%b"' % digest.hexdigest().encode()
 
 
-def in_envelope(members: bytes, now: float) -> bytes:
+def in_envelope(members: Iterable[bytes], now: float) -> bytes:
     """
-    :param members: of ``data``, without its braces and its timestamp.
+    :param members: of ``data``, their JSON in parts: of large ones there is one copy.
     """
     moment = timestamp(now).encode()
-    return b'{"data":{%b,"timestamp":"%b"},"timestamp":"%b"}' % (
-        members,
-        moment,
-        moment,
-    )
+    end = b',"timestamp":"%b"},"timestamp":"%b"}' % (moment, moment)
+    return b"".join((b'{"data":{', *members, end))
 
 
 def _names(headers: Iterable[bytes], tag: bytes) -> bool:

@@ -70,7 +70,7 @@ class Coverage:
             "holes": [_tell_hole(each, known) for each in newest],
         }
         members = dumps(data)[1:-1]
-        return answer_tagged(request, tag_of(members), members, now)
+        return answer_tagged(request, tag_of(members), [members], now)
 
     @app.route(_COVERAGE, methods=["OPTIONS"])
     def options(self, request: PublicRequest) -> None:

@@ -110,6 +110,12 @@ def head_too_large(message: str) -> ApiError:
     return ApiError(431, "http", "head_too_large", message)
 
 
+def busy() -> ApiError:
+    message = "Too many answers wait to be taken by their clients; try again soon"
+    wait = random.uniform(5, 10)
+    return ApiError(503, "server", "busy", message, retry_after=wait)
+
+
 def internal() -> ApiError:
     message = "Something went wrong here; it has been logged"
     return ApiError(500, "server", "internal", message)

@@ -3,7 +3,7 @@ Look-ups (design.md §2.1): killmails of one id, or of some systems, newest firs
 store has them now. What it lacks is fetched for the next who asks.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from twisted.internet.interfaces import IReactorTime
 
@@ -19,6 +19,7 @@ from wanderer_twisted.web.answers import (
 )
 from wanderer_twisted.web.bodies import read_object
 from wanderer_twisted.web.errors import unavailable
+from wanderer_twisted.web.outstanding import Outstanding
 from wanderer_twisted.web.pages import Page, read_page
 from wanderer_twisted.web.rooms import answer_preflight, make_app
 from wanderer_twisted.web.selection import (
@@ -65,6 +66,7 @@ class Lookups:
         self._most_systems = most_systems
         self._most_bytes = most_bytes
         self._fetches = Tasks()
+        self._outstanding = Outstanding()
 
     # --- of one id ------------------------------------------------------------
 
@@ -100,22 +102,18 @@ class Lookups:
         wanted = Filter.only(kind, owner)
         try:
             complete = await self._look(wanted, selection.since, fetch=not cached)
-            page = await read_page(
-                self._store, kind, owner, selection, self._most_bytes
-            )
+            async with self._outstanding.place(request):
+                page = await read_page(
+                    self._store, kind, owner, selection, self._most_bytes
+                )
         except StoreUnavailable:
             raise unavailable() from None
         link = selection.link(f"{_BASE}/{path}", page.last) if page.more else None
-        members = b'"kills":[%b],"cached":%b,"complete":%b' % (
-            b",".join(page.bodies),
-            dumps(cached),
-            dumps(complete),
-        )
+        state = b'"cached":%b,"complete":%b' % (dumps(cached), dumps(complete))
         # The link is as old as the answer, which is not news; that there is one is.
-        tag = tag_of(members, dumps(link is not None))
-        return answer_tagged(
-            request, tag, b'%b,"next":%b' % (members, dumps(link)), now
-        )
+        tag = tag_of(page.digest, state, dumps(link is not None))
+        end = b'],%b,"next":%b' % (state, dumps(link))
+        return answer_tagged(request, tag, (b'"kills":[', *page.parts(), end), now)
 
     @app.route(_COUNT, methods=["GET"])
     async def count(self, request: PublicRequest, text: str) -> bytes:
@@ -133,7 +131,7 @@ class Lookups:
             raise unavailable() from None
         data = {"system_id": owner, "count": count, "complete": complete}
         members = dumps(data)[1:-1]
-        return answer_tagged(request, tag_of(members), members, now)
+        return answer_tagged(request, tag_of(members), [members], now)
 
     async def _look(self, wanted: Filter, since: int, fetch: bool = True) -> bool:
         """
@@ -162,23 +160,17 @@ class Lookups:
         wanted = Filter(system_ids=frozenset(systems))
         try:
             complete = await self._look(wanted, selection.since)
-            pages = await self._read_systems(systems, selection)
+            async with self._outstanding.place(request):
+                pages = await self._read_systems(systems, selection)
         except StoreUnavailable:
             raise unavailable() from None
-        kills = b",".join(
-            b'"%d":[%b]' % (owner, b",".join(page.bodies))
-            for owner, page in pages.items()
-        )
         links = {
             owner: selection.link(f"{_BASE}/system/{owner}", page.last)
             for owner, page in pages.items()
             if page.more
         }
-        members = b'"systems_kills":{%b},"complete":%b,"next":%b' % (
-            kills,
-            dumps(complete),
-            dumps(links),
-        )
+        end = b'},"complete":%b,"next":%b' % (dumps(complete), dumps(links))
+        members = (b'"systems_kills":{', *_of_systems(pages), end)
         return answer_json(request, 200, in_envelope(members, now))
 
     async def _read_systems(
@@ -187,7 +179,7 @@ class Lookups:
         pages = {}
         room = self._most_bytes
         for owner in systems:
-            page = Page((), None, more=True)
+            page = Page(None)
             if room > 0:
                 page = await read_page(self._store, "system", owner, selection, room)
             pages[owner] = page
@@ -206,3 +198,13 @@ class Lookups:
     @app.route(_SYSTEMS, methods=["OPTIONS"])
     def options_of_systems(self, request: PublicRequest) -> None:
         answer_preflight(request, b"OPTIONS, POST")
+
+
+def _of_systems(pages: Mapping[int, Page]) -> Iterator[bytes]:
+    """
+    The inside of a JSON object: a list for each.
+    """
+    for number, (owner, page) in enumerate(pages.items()):
+        yield b'%b"%d":[' % (b"," if number else b"", owner)
+        yield from page.parts()
+        yield b"]"

@@ -1,39 +1,64 @@
 """
-Pages of killmails, read in steps, so that neither the store nor this process is held by
+Pages of killmails, read in steps, so that neither the store nor the reactor is held by
 a long one.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
+from hashlib import blake2b
 from itertools import accumulate
-from typing import Final
+from typing import Any, Final
 
 import attrs
 
 from wanderer_twisted.interfaces import IKillmailStore
 from wanderer_twisted.partition import Kind
-from wanderer_twisted.records import Place
+from wanderer_twisted.records import Batch, Place
 from wanderer_twisted.web.selection import Selection
 
 _STEP: Final = 50  # killmails
 
 
-@attrs.frozen
+@attrs.define
 class Page:
     """
-    :ivar bodies: JSON, as it goes out, newest first.
-    :ivar last: where the next page begins: the place of the last one; None where there
-        is none on this page.
-    :ivar more: something follows.
+    Killmails of one id, newest first, as far as they were read.
+
+    :ivar last: where the next page begins; None for the first of all.
+    :ivar bodies: JSON, as it goes out.
+    :ivar size: bytes of these.
+    :ivar more: something may follow.
     """
 
-    bodies: Sequence[bytes] = attrs.field(repr=False)
     last: Place | None
-    more: bool
+    bodies: list[bytes] = attrs.field(factory=list, repr=False)
+    size: int = 0
+    more: bool = True
+    _digest: Any = attrs.field(factory=blake2b, repr=False)
+
+    def add(self, batch: Batch) -> None:
+        self.last = batch.last
+        for each in batch.bodies:
+            self.bodies.append(each)
+            self.size += len(each)
+            self._digest.update(each)
 
     @property
-    def size(self) -> int:
-        return sum(map(len, self.bodies))
+    def digest(self) -> bytes:
+        """
+        By which pages are told apart.
+        """
+        digest: bytes = self._digest.digest()
+        return digest
+
+    def parts(self) -> Iterator[bytes]:
+        """
+        The inside of a JSON array.
+        """
+        for number, each in enumerate(self.bodies):
+            if number:
+                yield b","
+            yield each
 
 
 async def read_page(
@@ -46,27 +71,23 @@ async def read_page(
     """
     :param most_bytes: a page has more only where one killmail alone does.
     """
-
     read = partial(store.read_latest, kind, owner, selection.since)
-    bodies: list[bytes] = []
-    last, room = selection.before, most_bytes
-    while len(bodies) < selection.limit:
-        step = min(_STEP, selection.limit - len(bodies))
-        batch = await read(last, step)
-        fitting = _count_fitting(batch.bodies, room)
+    page = Page(selection.before)
+    while len(page.bodies) < selection.limit:
+        step = min(_STEP, selection.limit - len(page.bodies))
+        batch = await read(page.last, step)
+        fitting = _count_fitting(batch.bodies, most_bytes - page.size)
         if fitting < len(batch.bodies):
-            if fitting or not bodies:  # again, to know the place of the last one
-                batch = await read(last, max(fitting, 1))
-                bodies += batch.bodies
-                last = batch.last
-            return Page(bodies, last, more=True)
-        bodies += batch.bodies
+            if fitting or not page.bodies:  # again, to know the place of the last one
+                page.add(await read(page.last, max(fitting, 1)))
+            return page
+        page.add(batch)
         if len(batch.bodies) < step:
-            return Page(bodies, batch.last, more=False)
-        last = batch.last
-        room -= sum(map(len, batch.bodies))
-    behind = await read(last, 1)
-    return Page(bodies, last, more=bool(behind.bodies))
+            page.more = False
+            return page
+    behind = await read(page.last, 1)
+    page.more = bool(behind.bodies)
+    return page
 
 
 def _count_fitting(bodies: Sequence[bytes], room: int) -> int:

@@ -72,7 +72,7 @@ class SSETransport:
         channel = self._request.current_channel
         if channel is None:
             return 0
-        return _unsent(channel.transport)
+        return unsent(channel.transport)
 
     def close(self) -> None:
         """
@@ -108,7 +108,7 @@ def _watch_peer(transport: Any) -> None:
         handle.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-def _unsent(transport: Any) -> int:
+def unsent(transport: Any) -> int:
     """
     Bytes in the transport's buffer and in the kernel's.
     """
