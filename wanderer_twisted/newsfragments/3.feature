@@ -1,0 +1,1 @@
+The server can hold the last 90 days of all killmails itself (``archive.backfill_days``), knows which days are complete, and repairs holes in the live feed from zKillboard's daily files. ``wanderer-backfill`` does the same in the foreground, for a database that no server has open.
