@@ -14,6 +14,7 @@ from docutils.core import publish_doctree  # type: ignore[import-untyped]
 from tests.support.cases import SyncCase
 from tests.support.eventsource import Event, EventSource
 from tests.support.lookups import LookupCase
+from tests.support.web import NOW, Public
 from wanderer_twisted import records
 from wanderer_twisted.config import Settings
 from wanderer_twisted.encoding import loads
@@ -22,11 +23,13 @@ from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import Change, FeedStatus, Hole, Report
 from wanderer_twisted.stream import events
 from wanderer_twisted.stream.cursor import BadCursor, decode
-from wanderer_twisted.web import parameters
+from wanderer_twisted.web import given
 from wanderer_twisted.web.api import Api
+from wanderer_twisted.web.channel import MAX_BODY_BYTES
 from wanderer_twisted.web.coverage import MOST_HOLES, Coverage
 from wanderer_twisted.web.errors import ApiError
 from wanderer_twisted.web.lookups import Lookups
+from wanderer_twisted.web.moments import read_moment
 from wanderer_twisted.web.parameters import Rules
 from wanderer_twisted.web.selection import OF_A_LIST
 
@@ -198,7 +201,7 @@ class NamesTests(SyncCase):
         """
         Parameters of a stream.
         """
-        self.same("Parameters", {*parameters.KNOWN, "_"})
+        self.same("Parameters", {*given.KNOWN, "_"})
 
     def test_events(self) -> None:
         """
@@ -354,16 +357,38 @@ class MessagesTests(SyncCase):
             (query,), (message,) = literals(row[0]), literals(row[1])
             query = query.replace("2,…,", ",".join(map(str, range(2, 101))) + ",")
             rules = Rules(character_preload="disabled" not in message)
-            error = self.assertRaises(ApiError, rules.read, query.encode())
+            error = self.assertRaises(ApiError, rules.read, query.encode(), NOW)
             self.assertEqual((error.status, error.type), (400, "invalid_format"))
             self.assertEqual(error.message, message)
+
+    def test_bodies(self) -> None:
+        """
+        So does each body.
+        """
+        for row in PROTOCOL.rows("Refused bodies"):
+            (body,), (message,) = literals(row[0]), literals(row[1])
+            many = ",".join(map(str, range(2, 10_001))) + ","
+            client = Public().post(
+                "/api/v1/kills/stream", body.replace("2,…,", many).encode()
+            )
+            self.assertEqual(client.response.status, 400)
+            self.assertEqual(loads(client.response.body)["error"]["message"], message)
+
+    def test_moments(self) -> None:
+        """
+        Each moment in the table is one.
+        """
+        values = PROTOCOL.names("Moments")
+        self.assertGreater(len(values), 7)
+        for value in values:
+            self.assertIsNotNone(read_moment(value, NOW), value)
 
     def test_envelope(self) -> None:
         """
         The example of the envelope is what its query gets.
         """
         (block,) = (each for each in PROTOCOL.blocks() if each.startswith('{"error"'))
-        error = self.assertRaises(ApiError, Rules().read, b"character_id=1")
+        error = self.assertRaises(ApiError, Rules().read, b"character_id=1", NOW)
         self.assertEqual(block, error.body().decode())
 
     def test_limits(self) -> None:
@@ -378,10 +403,13 @@ class MessagesTests(SyncCase):
         self.assertIn(f"the server has ({limits.connections:,})", text)
         self.assertIn(
             f"- {limits.connections_per_address} streams from one address (an IPv6 /64"
-            f" counts as one), {limits.character_ids} characters and"
-            f" {limits.system_ids} systems a stream",
+            f" counts as one), {limits.character_ids} each of characters, corporations,"
+            f" alliances and systems a stream; by ``POST`` {limits.post_ids:,} ids of"
+            " all kinds together",
             text,
         )
+        self.assertIn(f"at most {MAX_BODY_BYTES // 1024} KiB (413)", text)
+        self.assertIn(f"- Over {MAX_BODY_BYTES // 1024} KiB", text)
         self.assertIn(f"({Settings().retention.days} days, unless", text)
 
 
@@ -409,8 +437,9 @@ class ExamplesTests(SyncCase):
         hole = Hole("r2z2", 1, 1, now, now)
         status = FeedStatus("r2z2", "live", "", now)
         block = events.feed_block(status, now)
+        filters = events.filters(Filter(), 0, None)
         made = [
-            events.connected(Filter(), 0, "", "realtime", False, "x", 1, now),
+            events.connected(filters, "", "realtime", False, "x", 1, now),
             events.batch([], 1, 1, "x"),
             events.transition(0, Report(0, 0, None), "x", now),
             events.heartbeat("realtime", block, "x", now),

@@ -29,11 +29,14 @@ class BytesTests(SyncCase):
 
     def test_connected(self) -> None:
         """
-        All four filter keys come back, with ``retry`` in the same block.
+        All of the filter comes back, with ``retry`` in the same block.
         """
-        wanted = Filter(frozenset([3, 1]), frozenset(), 1e6)
+        wanted = Filter(
+            frozenset([3, 1]), frozenset(), 1e6, alliance_ids=frozenset([9, 8])
+        )
+        filters = events.filters(wanted, 7, None)
         data = events.connected(
-            wanted, 7, "beef", "historical", False, "l.x", 2900, START
+            filters, "beef", "historical", False, "l.x", 2900, START
         )
         self.assertTrue(data.startswith(b"retry: 2900\nevent: connected\ndata: {"))
         event = parse(data)
@@ -43,14 +46,23 @@ class BytesTests(SyncCase):
             {
                 "system_ids": [],
                 "character_ids": [1, 3],
+                "corporation_ids": [],
+                "alliance_ids": [8, 9],
                 "min_value": 1e6,
                 "preload_days": 7,
+                "since": None,
             },
         )
         self.assertEqual(event.data["status"], "connected")
         self.assertEqual(event.data["timestamp"], NOW)
         self.assertEqual(event.data["mode"], "historical")
         self.assertIs(event.data["resumed"], False)
+
+    def test_since(self) -> None:
+        """
+        A moment to look back to is told as one.
+        """
+        self.assertEqual(events.filters(Filter(), 0, START)["since"], NOW)
 
     def test_refused_cursor(self) -> None:
         """
@@ -60,7 +72,8 @@ class BytesTests(SyncCase):
         client = EventSource()
         client.last_event_id = "old"
         client.connect()
-        data = events.connected(Filter(), 0, "beef", "realtime", False, None, 3000, 0)
+        filters = events.filters(Filter(), 0, None)
+        data = events.connected(filters, "beef", "realtime", False, None, 3000, 0)
         client.feed(data)
         self.assertEqual(client.last_event_id, "old")
         (event,) = client.feed(events.gap("expired", "old", "new", START))
@@ -91,7 +104,8 @@ class BytesTests(SyncCase):
         """
         What is missing is told.
         """
-        data = events.transition(150, Report(2, 1, START), "m.x", START)
+        report = Report(2, 1, START, days=30, days_complete=29)
+        data = events.transition(150, report, "m.x", START)
         self.assertEqual(
             parse(data).data,
             {
@@ -99,7 +113,13 @@ class BytesTests(SyncCase):
                 "total_historical": 150,
                 "timestamp": NOW,
                 "missing": 2,
-                "coverage": {"complete": False, "ids_incomplete": 1, "from": NOW},
+                "coverage": {
+                    "complete": False,
+                    "ids_incomplete": 1,
+                    "from": NOW,
+                    "days": 30,
+                    "days_complete": 29,
+                },
             },
         )
 

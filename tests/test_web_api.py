@@ -234,7 +234,13 @@ class HeadAndOptionsTests(PublicCase):
         """
         A preflight is told all that a page may send.
         """
-        for path in (STREAM, f"{STREAM}/enhanced", "/api/v1/killmail/1", "/ping"):
+        streams, others = "GET, HEAD, OPTIONS, POST", "GET, HEAD, OPTIONS"
+        for path, methods in (
+            (STREAM, streams),
+            (f"{STREAM}/enhanced", streams),
+            ("/api/v1/killmail/1", others),
+            ("/ping", others),
+        ):
             response = (
                 self.public()
                 .ask(path, "Origin: https://a.example", method="OPTIONS")
@@ -249,8 +255,8 @@ class HeadAndOptionsTests(PublicCase):
                     "Server": SERVER_NAME,
                     "Vary": "Accept, Accept-Encoding, Origin",
                     "Access-Control-Allow-Origin": "*",
-                    "Allow": "GET, HEAD, OPTIONS",
-                    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+                    "Allow": methods,
+                    "Access-Control-Allow-Methods": methods,
                     "Access-Control-Allow-Headers": (
                         "Last-Event-ID, Authorization, Cache-Control, Content-Type"
                     ),
@@ -262,10 +268,10 @@ class HeadAndOptionsTests(PublicCase):
         """
         Any other method is refused with the ones that there are.
         """
-        for method in ("POST", "PUT", "DELETE", "TRACE", "PROPFIND"):
+        for method in ("PUT", "DELETE", "TRACE", "PROPFIND"):
             response = self.public().ask(STREAM, method=method).response
             self.assertEqual(response.status, 405)
-            self.assertEqual(response.headers["Allow"], "GET, HEAD, OPTIONS")
+            self.assertEqual(response.headers["Allow"], "GET, HEAD, OPTIONS, POST")
             self.assertEqual(error_of(response)["type"], "method_not_allowed")
 
     def test_allowlist(self) -> None:
@@ -372,6 +378,44 @@ class RefusalTests(PublicCase):
         public.hub.error = StoreUnavailable()
         message = "The store cannot be read now; try again soon"
         self.refused(public, 503, "unavailable", message)
+
+    def test_indexing(self) -> None:
+        """
+        While the past is not indexed by corporations and alliances, streams of these
+        are told to come back, and others are served without asking.
+        """
+        public = self.public()
+        public.store.indexed = ("character", "system")
+        for query in ("corporation_ids=1", "alliance_ids=1&character_ids=1"):
+            response = public.ask(f"{STREAM}?{query}").response
+            self.assertEqual(response.status, 503)
+            self.assertEqual(error_of(response)["type"], "indexing")
+        client = public.ask(f"{STREAM}?alliance_ids=1", EVENTS)
+        self.assertTrue(client.response.body.startswith(b"retry: "))
+        self.assertIn(b'"type":"indexing"', client.response.body)
+        self.assertEqual((public.store.asked, public.admission.open), (3, 0))
+        public.ask(f"{STREAM}?character_ids=1&system_ids=1")
+        public.ask(STREAM)
+        self.assertEqual((public.store.asked, public.admission.open), (3, 2))
+
+    def test_indexed(self) -> None:
+        """
+        Once all is indexed the store is not asked again.
+        """
+        public = self.public()
+        public.ask(f"{STREAM}?corporation_ids=1")
+        public.ask(f"{STREAM}?alliance_ids=1")
+        self.assertEqual((public.store.asked, public.admission.open), (1, 2))
+
+    def test_index_unknown(self) -> None:
+        """
+        Where the store cannot be asked there is no stream, and no place.
+        """
+        public = self.public()
+        public.store.broken = True
+        response = public.ask(f"{STREAM}?corporation_ids=1").response
+        self.assertEqual(error_of(response)["type"], "unavailable")
+        self.assertEqual((public.hub.wishes, public.admission.open), ([], 0))
 
     def test_bad_parameters_are_400_for_everybody(self) -> None:
         """
@@ -651,4 +695,4 @@ class AnyRequestTests(PublicCase):
         public.stop()
         found = re.match(rb"HTTP/1\.1 (\d+) ", raw)
         assert found is not None, raw
-        self.assertIn(int(found[1]), (200, 204, 400, 404, 405))
+        self.assertIn(int(found[1]), (200, 204, 400, 404, 405, 415))

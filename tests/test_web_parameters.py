@@ -8,24 +8,29 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.support.cases import SyncCase
-from wanderer_twisted.partition import Filter
+from wanderer_twisted.days import DAY
+from wanderer_twisted.partition import KINDS, Filter
 from wanderer_twisted.stream.opening import Wish
 from wanderer_twisted.web.errors import ApiError
-from wanderer_twisted.web.parameters import KNOWN, Rules
+from wanderer_twisted.web.given import IDS, KNOWN
+from wanderer_twisted.web.parameters import Rules
+
+#: 2026-11-18T11:06:40Z.
+NOW = 1_795_000_000.0
 
 
 class ParametersCase(SyncCase):
     rules = Rules()
 
     def read(self, query: str, header: bytes | None = None) -> Wish:
-        return self.rules.read(query.encode(), header)
+        return self.rules.read(query.encode(), NOW, header).wish
 
     def refused(self, query: str | bytes) -> str:
         """
         The message of the 400.
         """
         raw = query.encode() if isinstance(query, str) else query
-        error = self.assertRaises(ApiError, self.rules.read, raw)
+        error = self.assertRaises(ApiError, self.rules.read, raw, NOW)
         self.assertEqual(
             (error.status, error.domain, error.type, error.retry_after),
             (400, "validation", "invalid_format", None),
@@ -35,7 +40,7 @@ class ParametersCase(SyncCase):
 
 class IdsTests(ParametersCase):
     """
-    ``character_ids`` and ``system_ids``.
+    Ids of all kinds.
     """
 
     def test_absent_and_empty(self) -> None:
@@ -53,7 +58,15 @@ class IdsTests(ParametersCase):
         for text in ("1,,2,", " 1 , 2 ", "%201%09,+2", "1%2C2", "2,1,1", "+1,002"):
             wish = self.read(f"character_ids={text}")
             self.assertEqual(wish.filter.character_ids, {1, 2}, text)
-        self.assertEqual(self.read("system_ids=30000142").filter.system_ids, {30000142})
+        wish = self.read("system_ids=3&alliance_ids=2,4&corporation_ids=1")
+        self.assertEqual(
+            wish.filter,
+            Filter(
+                system_ids=frozenset([3]),
+                corporation_ids=frozenset([1]),
+                alliance_ids=frozenset([2, 4]),
+            ),
+        )
 
     def test_not_integers(self) -> None:
         """
@@ -93,7 +106,7 @@ class IdsTests(ParametersCase):
         hundred = ",".join(map(str, range(1, 101)))
         wish = self.read(f"character_ids={hundred},{hundred}")
         self.assertEqual(len(wish.filter.character_ids), 100)
-        for name in ("character_ids", "system_ids"):
+        for name in IDS:
             self.assertEqual(
                 self.refused(f"{name}={hundred},101"),
                 f"Too many {name} specified (max 100)",
@@ -103,14 +116,21 @@ class IdsTests(ParametersCase):
         """
         The operator sets each limit.
         """
-        self.rules = Rules(character_ids=1, system_ids=2)
-        self.assertEqual(
-            self.refused("character_ids=1,2"),
-            "Too many character_ids specified (max 1)",
+        self.rules = Rules(
+            character_ids=1, system_ids=2, corporation_ids=3, alliance_ids=4
         )
-        self.assertEqual(
-            self.refused("system_ids=1,2,3"), "Too many system_ids specified (max 2)"
-        )
+        for most, name in (
+            (1, "character_ids"),
+            (2, "system_ids"),
+            (3, "corporation_ids"),
+            (4, "alliance_ids"),
+        ):
+            ids = ",".join(map(str, range(1, most + 1)))
+            self.read(f"{name}={ids}")
+            self.assertEqual(
+                self.refused(f"{name}={ids},9"),
+                f"Too many {name} specified (max {most})",
+            )
 
     def test_lists_of_other_libraries(self) -> None:
         """
@@ -195,7 +215,8 @@ class NumbersTests(ParametersCase):
         """
         self.assertEqual(
             self.refused("preload_days=7&min_value=1"),
-            "preload_days needs character_ids or system_ids",
+            "preload_days needs character_ids, corporation_ids, alliance_ids or"
+            " system_ids",
         )
         self.assertEqual(self.read("preload_days=0").preload_days, 0)
 
@@ -222,7 +243,7 @@ class NumbersTests(ParametersCase):
         From 2 to 60 seconds; the operator's interval where none is asked for.
         """
         self.assertEqual(self.read("").heartbeat, 30.0)
-        self.assertEqual(Rules(heartbeat=15.0).read(b"").heartbeat, 15.0)
+        self.assertEqual(Rules(heartbeat=15.0).read(b"", NOW).wish.heartbeat, 15.0)
         for text in ("2", "60", "2.5"):
             self.assertEqual(self.read(f"heartbeat={text}").heartbeat, float(text))
         self.assertEqual(
@@ -355,6 +376,7 @@ class AnythingTests(ParametersCase):
 
     PIECES = st.one_of(
         st.sampled_from([*KNOWN, "_", "[]", "=", "&", "%", "+", ",", ";", "%00", "٣"]),
+        st.sampled_from(["since=", "character_ids=1&", "36h", "2026-10-01", "T00:00Z"]),
         st.integers(-(10**20), 10**20).map(str),
         st.floats().map(str),
         st.text(max_size=8),
@@ -369,14 +391,17 @@ class AnythingTests(ParametersCase):
         """
         raw = query.encode("utf-8", "surrogatepass")
         try:
-            wish = self.rules.read(raw, header)
+            wish = self.rules.read(raw, NOW, header).wish
         except ApiError as error:
             self.assertEqual(error.status, 400)
             error.body().decode("ascii")
             return
         self.assertTrue(0 <= wish.preload_days <= 90)
         self.assertTrue(2 <= wish.heartbeat <= 60)
-        for ids in (wish.filter.character_ids, wish.filter.system_ids):
+        if wish.since is not None:
+            self.assertTrue(NOW - 90 * DAY <= wish.since <= NOW)
+            self.assertEqual(wish.preload_days, 0)
+        for ids in map(wish.filter.ids, KINDS):
             self.assertLessEqual(len(ids), 100)
             self.assertTrue(all(1 <= each < 2**31 for each in ids))
         self.assertLessEqual(len(wish.cursor or ""), 256)
@@ -388,6 +413,6 @@ class AnythingTests(ParametersCase):
         Bytes that are no text at all do, too.
         """
         try:
-            self.rules.read(query)
+            self.rules.read(query, NOW)
         except ApiError as error:
             self.assertEqual(error.status, 400)

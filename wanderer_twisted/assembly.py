@@ -34,6 +34,7 @@ from wanderer_twisted.web.admission import Admission
 from wanderer_twisted.web.api import Api
 from wanderer_twisted.web.cors import Cors
 from wanderer_twisted.web.coverage import Coverage
+from wanderer_twisted.web.dry_runs import DryRuns
 from wanderer_twisted.web.listening import AcceptRate, Listener
 from wanderer_twisted.web.lookups import Lookups
 from wanderer_twisted.web.parameters import Rules
@@ -127,14 +128,23 @@ class Server(MultiService):
         self.admission = Admission(limits.connections, limits.connections_per_address)
         rules = Rules(
             character_ids=limits.character_ids,
+            corporation_ids=limits.corporation_ids,
+            alliance_ids=limits.alliance_ids,
             system_ids=limits.system_ids,
+            post_ids=limits.post_ids,
             max_days=settings.history.max_days,
             character_preload=settings.features.character_preload,
             heartbeat=settings.stream.heartbeat_seconds,
         )
         health = Health(self.hub, self.store, self.statuses)
         self.api = Api(
-            self.hub, self.store, self.admission, rules, health.report, self._reactor
+            self.hub,
+            self.store,
+            self.admission,
+            rules,
+            health.report,
+            self._reactor,
+            DryRuns(self.store, self.history, self._reactor, self.hub.pace.limits),
         )
         lookups = Lookups(
             self.store,

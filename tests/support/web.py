@@ -3,7 +3,7 @@ The public site without sockets: fakes behind its seams, and a client that speak
 over a string.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 import attrs
@@ -24,8 +24,8 @@ from wanderer_twisted.interfaces import (
     StoreUnavailable,
 )
 from wanderer_twisted.killmail import Body
-from wanderer_twisted.partition import Facts, Filter
-from wanderer_twisted.records import Record, Report
+from wanderer_twisted.partition import KINDS, Facts, Filter, Kind
+from wanderer_twisted.records import BatchLimits, Record, Report
 from wanderer_twisted.stream.opening import Wish
 from wanderer_twisted.web.addresses import Proxies
 from wanderer_twisted.web.admission import Admission
@@ -33,6 +33,7 @@ from wanderer_twisted.web.api import Api
 from wanderer_twisted.web.channel import BoundedChannel
 from wanderer_twisted.web.cors import Cors
 from wanderer_twisted.web.coverage import Coverage
+from wanderer_twisted.web.dry_runs import DryRuns
 from wanderer_twisted.web.lookups import Lookups
 from wanderer_twisted.web.parameters import Rules
 from wanderer_twisted.web.rooms import Rooms
@@ -99,9 +100,13 @@ class FakeHub:
 class FakeStore:
     """
     :ivar answer: the Deferred to answer with; None for the killmails at once.
+    :ivar indexed: the kinds of ids by which it is indexed.
+    :ivar asked: how often it was asked for them.
     """
 
     def __init__(self) -> None:
+        self.indexed: Collection[Kind] = KINDS
+        self.asked = 0
         self.killmails: dict[int, Record] = {}
         self.broken = False
         self.answer: Deferred[Record | None] | None = None
@@ -112,6 +117,12 @@ class FakeStore:
         if self.answer is not None:
             return await self.answer
         return self.killmails.get(killmail_id)
+
+    async def read_indexed(self) -> Collection[Kind]:
+        self.asked += 1
+        if self.broken:
+            raise StoreUnavailable
+        return self.indexed
 
 
 @implementer(IHistory)
@@ -287,7 +298,7 @@ class Public:
     """
     The whole public side on a :class:`Clock`.
 
-    :param past: the store of the look-ups, which need a real one.
+    :param past: the store of look-ups and dry runs, which need a real one.
     """
 
     def __init__(
@@ -307,6 +318,8 @@ class Public:
         self.store = FakeStore()
         self.admission = Admission(connections, per_address)
         self.healthy: tuple[bool, dict[str, Any]] = (True, {"status": "ok"})
+        self.history = FakeHistory()
+        past = past or cast(IKillmailStore, self.store)
         self.api = Api(
             hub=self.hub,
             store=self.store,  # type: ignore[arg-type]  # only what the API calls
@@ -314,9 +327,8 @@ class Public:
             rules=rules or Rules(),
             health=self.health,
             clock=self.clock,
+            dry_runs=DryRuns(past, self.history, self.clock, BatchLimits(2)),
         )
-        self.history = FakeHistory()
-        past = past or cast(IKillmailStore, self.store)
         self.lookups = Lookups(past, self.history, self.clock)
         self.coverage = Coverage(past, self.clock, backfill_days=30)
         self.site = PublicSite(
@@ -353,4 +365,24 @@ class Public:
         """
         connection = self.connect(peer)
         connection.request(target, *headers, method=method, version=version)
+        return connection
+
+    def post(
+        self,
+        target: str,
+        body: bytes,
+        *headers: str,
+        type: str = "application/json",
+    ) -> Connection:
+        """
+        The same with a body.
+        """
+        connection = self.ask(
+            target,
+            f"Content-Type: {type}",
+            f"Content-Length: {len(body)}",
+            *headers,
+            method="POST",
+        )
+        connection.send(body)
         return connection

@@ -160,7 +160,7 @@ class Cors(Section, frozen=True):
 
 class Features(Section, frozen=True):
     """
-    :ivar character_preload: whether ``preload_days`` is served.
+    :ivar character_preload: whether ``preload_days`` and ``since`` are served.
     """
 
     character_preload: bool = True

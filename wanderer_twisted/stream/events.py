@@ -42,9 +42,27 @@ def end(cursor: str) -> bytes:
     return b"id: %b\n\n" % cursor.encode()
 
 
+def filters(
+    wanted: Filter, preload_days: int, since: int | None
+) -> dict[str, object]:
+    """
+    What a client asked for, as it was understood.
+
+    :param since: UNIX seconds: how far back the history of one who asked by it reaches.
+    """
+    return {
+        "system_ids": sorted(wanted.system_ids),
+        "character_ids": sorted(wanted.character_ids),
+        "corporation_ids": sorted(wanted.corporation_ids),
+        "alliance_ids": sorted(wanted.alliance_ids),
+        "min_value": wanted.min_value,
+        "preload_days": preload_days,
+        "since": None if since is None else timestamp(since),
+    }
+
+
 def connected(
-    wanted: Filter,
-    preload_days: int,
+    filters: Mapping[str, object],
     session: str,
     mode: Mode,
     resumed: bool,
@@ -55,16 +73,12 @@ def connected(
     """
     The first event.
 
+    :param filters: by :func:`filters`.
     :param cursor: None where the client's own was refused: a ``gap`` follows at once.
     """
     data = {
         "status": "connected",
-        "filters": {
-            "system_ids": sorted(wanted.system_ids),
-            "character_ids": sorted(wanted.character_ids),
-            "min_value": wanted.min_value,
-            "preload_days": preload_days,
-        },
+        "filters": filters,
         "timestamp": timestamp(now),
         "session": session,
         "mode": mode,
@@ -113,13 +127,22 @@ def transition(total: int, report: Report, cursor: str, now: float) -> bytes:
         "total_historical": total,
         "timestamp": timestamp(now),
         "missing": report.missing,
-        "coverage": {
-            "complete": report.complete,
-            "ids_incomplete": report.ids_incomplete,
-            "from": None if report.since is None else timestamp(report.since),
-        },
+        "coverage": coverage(report),
     }
     return event("transition", dumps(data), cursor)
+
+
+def coverage(report: Report) -> dict[str, object]:
+    """
+    How complete a history is.
+    """
+    return {
+        "complete": report.complete,
+        "ids_incomplete": report.ids_incomplete,
+        "from": None if report.since is None else timestamp(report.since),
+        "days": report.days,
+        "days_complete": report.days_complete,
+    }
 
 
 def heartbeat(

@@ -57,6 +57,17 @@ class Opening:
     resumed: bool = False
     gap: GapReason | None = None
 
+    @property
+    def cutoff(self) -> int | None:
+        """
+        How far back the stream's history reaches, UNIX seconds; None: it has none.
+        """
+        if isinstance(self.cursor, Live):
+            return None
+        if isinstance(self.cursor, Starting):
+            return self.cursor.cutoff
+        return self.cursor.snapshot.cutoff
+
 
 def open_at(
     wish: Wish, epoch: str, marks: Marks, published: int, now: float

@@ -9,7 +9,7 @@ are one mechanism, and a session holds no more than one page.
 """
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol, TypeVar
 
@@ -165,8 +165,7 @@ class Session:
         refused = self._opening.gap is not None
         self._write(
             events.connected(
-                self.wanted,
-                self._wish.preload_days,
+                self._filters(),
                 self.id,
                 self.mode,
                 self._opening.resumed,
@@ -182,6 +181,13 @@ class Session:
             self._schedule_beat()
             running = Deferred.fromCoroutine(self._run())
             running.addErrback(self._failed)
+
+    def _filters(self) -> Mapping[str, object]:
+        """
+        What is in force: where a cursor was taken, the span that it was made for.
+        """
+        since = None if self._wish.since is None else self._opening.cutoff
+        return events.filters(self.wanted, self._wish.preload_days, since)
 
     async def _run(self) -> None:
         if isinstance(self._past, Starting):

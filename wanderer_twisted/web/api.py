@@ -7,7 +7,7 @@ cancelled when the client leaves, and gives back its place either way.
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 from twisted.internet.defer import CancelledError, Deferred
@@ -20,18 +20,23 @@ from wanderer_twisted.interfaces import (
     StoreUnavailable,
 )
 from wanderer_twisted.killmail import MAX_KILLMAIL_ID
+from wanderer_twisted.partition import KINDS, Filter, Kind
 from wanderer_twisted.stream.events import refusal
 from wanderer_twisted.stream.opening import Wish
 from wanderer_twisted.web.admission import Admission
 from wanderer_twisted.web.answers import answer, answer_json
+from wanderer_twisted.web.bodies import read_object
+from wanderer_twisted.web.dry_runs import DryRuns
 from wanderer_twisted.web.errors import (
     Refusal,
     draining,
+    indexing,
     invalid,
     not_found,
     unavailable,
 )
-from wanderer_twisted.web.parameters import Rules
+from wanderer_twisted.web.given import refuse_query
+from wanderer_twisted.web.parameters import Asked, Rules
 from wanderer_twisted.web.rooms import answer_preflight, make_app
 from wanderer_twisted.web.site import PublicRequest
 from wanderer_twisted.web.transport import SSETransport, set_stream_headers
@@ -42,6 +47,7 @@ _STREAM = "/api/v1/kills/stream"
 _ENHANCED = "/api/v1/kills/stream/enhanced"
 _KILLMAIL = "/api/v1/killmail/<text>"
 _METHODS = b"GET, HEAD, OPTIONS"
+_METHODS_OF_STREAMS = b"GET, HEAD, OPTIONS, POST"
 _DIGITS = re.compile(r"[0-9]{1,19}")
 
 
@@ -81,6 +87,7 @@ class Api:
         rules: Rules,
         health: Health,
         clock: IReactorTime,
+        dry_runs: DryRuns,
     ) -> None:
         self._hub = hub
         self._store = store
@@ -88,28 +95,56 @@ class Api:
         self._rules = rules
         self._health = health
         self._clock = clock
+        self._dry_runs = dry_runs
+        self._indexed: Collection[Kind] = ("character", "system")  # in any store
         self.refused: Counter[str] = Counter()
 
     # --- streams --------------------------------------------------------------
 
     @app.route(_STREAM, methods=["HEAD"])  # before GET, which would take it too
     @app.route(_ENHANCED, methods=["HEAD"])
-    def stream_head(self, request: PublicRequest) -> None:
-        self._wish(request)
+    async def stream_head(self, request: PublicRequest) -> bytes | None:
+        asked = self._read(request)
+        if asked.dry_run:
+            return await self._answer(asked, request)
         set_stream_headers(request.responseHeaders)
+        return None
 
     @app.route(_STREAM, methods=["GET"])
     @app.route(_ENHANCED, methods=["GET"])
     async def stream(self, request: PublicRequest) -> bytes | None:
+        return await self._answer(self._read(request), request)
+
+    @app.route(_STREAM, methods=["POST"])
+    @app.route(_ENHANCED, methods=["POST"])
+    async def posted_stream(self, request: PublicRequest) -> bytes | None:
+        """
+        The same, asked for in a body, which may name more ids than a head has room for.
+        """
+        return await self._answer(self._read_posted(request), request)
+
+    def _read(self, request: PublicRequest) -> Asked:
+        header = request.getHeader(b"Last-Event-ID")
+        return self._rules.read(request.query, self._clock.seconds(), header)
+
+    def _read_posted(self, request: PublicRequest) -> Asked:
+        refuse_query(request.query)
+        header = request.getHeader(b"Last-Event-ID")
+        document = read_object(request)
+        return self._rules.read_posted(document, self._clock.seconds(), header)
+
+    async def _answer(self, asked: Asked, request: PublicRequest) -> bytes | None:
         """
         Stream until the end, of which there is nothing to return.
         """
-        wish = self._wish(request)
+        if asked.dry_run:
+            await self._check_indexed(asked.wish.filter)
+            return answer_json(request, 200, await self._dry_runs.answer(asked.wish))
         try:
             if self._hub.draining:
                 raise draining()
             with self._admission.enter(request.visit.client):
-                await self._serve(wish, request)
+                await self._serve(asked.wish, request)
         except Refusal as refused:
             self.refused[refused.type] += 1
             if not _accepts_events(request):
@@ -117,11 +152,8 @@ class Api:
             return self._refuse_softly(request, refused)
         return None
 
-    def _wish(self, request: PublicRequest) -> Wish:
-        header = request.getHeader(b"Last-Event-ID")
-        return self._rules.read(request.query, header)
-
     async def _serve(self, wish: Wish, request: PublicRequest) -> None:
+        await self._check_indexed(wish.filter)
         transport = SSETransport(request)
         try:
             session = await self._hub.open(wish, transport)
@@ -138,6 +170,20 @@ class Api:
             request.left = True
         elif why == "stuck":  # what waits for it must not linger
             transport.abort()
+
+    async def _check_indexed(self, wanted: Filter) -> None:
+        """
+        :raises Refusal: what was stored before cannot be found by these ids yet.
+        """
+        kinds = {kind for kind in KINDS if wanted.ids(kind)}
+        if kinds.issubset(self._indexed):
+            return
+        try:
+            self._indexed = await self._store.read_indexed()
+        except StoreUnavailable:
+            raise unavailable() from None
+        if not kinds.issubset(self._indexed):
+            raise indexing()
 
     def _refuse_softly(self, request: PublicRequest, refused: Refusal) -> bytes:
         set_stream_headers(request.responseHeaders)
@@ -178,6 +224,9 @@ class Api:
 
     @app.route(_STREAM, methods=["OPTIONS"])
     @app.route(_ENHANCED, methods=["OPTIONS"])
+    def options_of_streams(self, request: PublicRequest) -> None:
+        answer_preflight(request, _METHODS_OF_STREAMS)
+
     @app.route(_KILLMAIL, methods=["OPTIONS"])
     @app.route("/ping", methods=["OPTIONS"])
     @app.route("/health", methods=["OPTIONS"])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 MAX_HEAD_BYTES = 16 * 1024
 MAX_HEAD_LINES = 500
-MAX_BODY_BYTES = 64 * 1024
+MAX_BODY_BYTES = 256 * 1024  # 10,000 ids, one on each line
 
 #: A client that sends more than this behind its last request is dropped.
 MAX_BEHIND_LAST = 64 * 1024

@@ -110,8 +110,9 @@ def head_too_large(message: str) -> ApiError:
     return ApiError(431, "http", "head_too_large", message)
 
 
-def busy() -> ApiError:
-    message = "Too many answers wait to be taken by their clients; try again soon"
+def busy(
+    message: str = "Too many answers wait to be taken by their clients; try again soon",
+) -> ApiError:
     wait = random.uniform(5, 10)
     return ApiError(503, "server", "busy", message, retry_after=wait)
 
@@ -130,6 +131,11 @@ def connection_limit(status: int, message: str) -> Refusal:
 
 def draining() -> Refusal:
     return _refusal(503, "draining", "The server is going down; try again soon", 10.0)
+
+
+def indexing() -> Refusal:
+    message = "The killmails of corporations and alliances are being indexed here"
+    return _refusal(503, "indexing", message, 30.0)
 
 
 def unavailable() -> Refusal:

@@ -1,43 +1,45 @@
 """
-The query of a stream request: text from anybody, to a :class:`Wish` or a 400.
+The parameters of a stream request: what was given, to a :class:`Wish` or a 400.
 
 The rules are design.md §2.2's; the messages are WandererKills' own where it has one
 (lessons.md §4.1), so that what its clients know stays true.
 """
 
-import math
-import re
-from collections.abc import Mapping
-from difflib import get_close_matches
-from urllib.parse import unquote_to_bytes
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import attrs
 
+from wanderer_twisted.days import DAY
+from wanderer_twisted.killmail import MAX_ID
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.stream.opening import Wish
 from wanderer_twisted.web.errors import invalid
-
-_IDS = ("character_ids", "system_ids")
-#: The spellings of the cursor that clients use, the first one first.
-_CURSORS = ("last_event_id", "lastEventId", "evs_last_event_id", "cursor")
-KNOWN = (
-    *_IDS,
-    "min_value",
-    "preload_days",
-    "heartbeat",
-    *_CURSORS,
-    "items",
-    "compress",
+from wanderer_twisted.web.given import (
+    CURSORS,
+    IDS,
+    PARAMETERS,
+    Given,
+    from_document,
+    from_query,
 )
+from wanderer_twisted.web.moments import read_moment
+from wanderer_twisted.web.values import integer, number, quoted, shown
 
-_INTEGER = re.compile(r"[+-]?[0-9]+")
-_NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")
-_LIST = re.compile(r"(\w+)\[.*\]")  # character_ids[]=1, as some libraries write lists
-
-_LARGEST_ID = 2**31 - 1
-_SHORTEST_BEAT, _LONGEST_BEAT = 2, 60
 _LONGEST_CURSOR = 256  # four times a true one; longer ones are wrong without the rest
-_LONGEST_ECHO = 60
+_ANY_IDS = f"{', '.join(IDS[:-1])} or {IDS[-1]}"
+
+
+@attrs.frozen
+class Asked:
+    """
+    What a request is for.
+
+    :ivar dry_run: not the stream, but what would be in it.
+    """
+
+    wish: Wish
+    dry_run: bool = False
 
 
 @attrs.frozen
@@ -45,7 +47,8 @@ class Rules:
     """
     The limits that the operator sets.
 
-    :ivar character_ids: how many of them one stream may name; so for systems.
+    :ivar character_ids: how many of them one query may name; so for the other kinds.
+    :ivar post_ids: how many ids of all kinds together one body may name.
     :ivar max_days: a longer look back is cut to this.
     :ivar character_preload: whether a stream may look back at all.
     :ivar heartbeat: seconds, where the client does not say.
@@ -56,177 +59,173 @@ class Rules:
     max_days: int = 90
     character_preload: bool = True
     heartbeat: float = 30.0
+    corporation_ids: int = 100
+    alliance_ids: int = 100
+    post_ids: int = 10_000
 
-    def read(self, query: bytes, last_event_id: bytes | None = None) -> Wish:
+    def read(
+        self, query: bytes, now: float, last_event_id: bytes | None = None
+    ) -> Asked:
         """
         :param query: as it came, without the ``?``.
+        :param now: UNIX seconds.
         :param last_event_id: the header of that name; wins over the query.
         :raises ApiError: 400, saying which parameter is wrong and how.
         """
-        given = _split(query)
-        for name in given:
-            _check_name(name)
-        wanted = Filter(
-            character_ids=_ids(given, "character_ids", self.character_ids),
-            system_ids=_ids(given, "system_ids", self.system_ids),
-            min_value=_min_value(given),
-        )
-        _only(given, "compress", "0")
-        return Wish(
-            filter=wanted,
-            preload_days=self._preload_days(given, wanted),
-            cursor=_cursor(given, last_event_id),
-            with_items=_only(given, "items", "1"),
-            heartbeat=self._heartbeat(given),
-        )
+        given = from_query(query)
+        ids = _ids(given)
+        for name, some in ids.items():
+            most: int = getattr(self, name)
+            if len(some) > most:
+                raise invalid(f"Too many {name} specified (max {most})")
+        return self._read(given, ids, now, last_event_id)
 
-    def _preload_days(self, given: Mapping[str, str], wanted: Filter) -> int:
-        text = given.get("preload_days")
+    def read_posted(
+        self,
+        document: Mapping[str, Any],
+        now: float,
+        last_event_id: bytes | None = None,
+    ) -> Asked:
+        """
+        :param document: the JSON object in the request's body.
+
+        The rest as of :meth:`read`.
+        """
+        given = from_document(document)
+        ids = _ids(given)
+        if sum(map(len, ids.values())) > self.post_ids:
+            raise invalid(f"Too many ids specified (max {self.post_ids})")
+        return self._read(given, ids, now, last_event_id)
+
+    def _read(
+        self,
+        given: Given,
+        ids: Mapping[str, frozenset[int]],
+        now: float,
+        last_event_id: bytes | None,
+    ) -> Asked:
+        texts = given.texts
+        wanted = Filter(min_value=_min_value(texts), **ids)
+        _is_on(texts, "compress")
+        days = self._preload_days(texts, wanted)
+        since = self._since(texts, wanted, now)
+        if days and since is not None:
+            raise invalid("Give preload_days or since, not both")
+        wish = Wish(
+            filter=wanted,
+            preload_days=days,
+            since=since,
+            cursor=_cursor(texts, last_event_id),
+            with_items=_is_on(texts, "items"),
+            heartbeat=self._heartbeat(texts),
+        )
+        return Asked(wish, dry_run=_is_on(texts, "dry_run"))
+
+    def _preload_days(self, texts: Mapping[str, str], wanted: Filter) -> int:
+        text = texts.get("preload_days")
         if not text:
             return 0
-        days = _integer(text)
+        days = integer(text)
         if days is None:
             raise invalid(
-                f"Invalid preload_days: {_quoted(text)} is not a valid integer"
+                f"Invalid preload_days: {quoted(text)} is not a valid integer"
             )
         if days < 0:
             raise invalid("preload_days must be non-negative")
         if days == 0:
             return 0
-        if not self.character_preload:
-            raise invalid("preload_days is disabled here")
-        if not wanted.names_somebody:
-            raise invalid("preload_days needs character_ids or system_ids")
+        self._check_preload("preload_days", wanted)
         return min(days, self.max_days)
 
-    def _heartbeat(self, given: Mapping[str, str]) -> float:
-        text = given.get("heartbeat")
+    def _since(
+        self, texts: Mapping[str, str], wanted: Filter, now: float
+    ) -> int | None:
+        text = texts.get("since")
+        if not text:
+            return None
+        moment = read_moment(text, now)
+        if moment is None:
+            raise invalid(
+                f"Invalid since: {quoted(text)} is neither a time (ISO 8601 or UNIX"
+                " seconds) nor a duration such as 36h"
+            )
+        if moment > now:
+            raise invalid(f"since must not be in the future, got {quoted(text)}")
+        self._check_preload("since", wanted)
+        return max(moment, int(now) - self.max_days * DAY)
+
+    def _check_preload(self, name: str, wanted: Filter) -> None:
+        if not self.character_preload:
+            raise invalid(f"{name} is disabled here")
+        if not wanted.names_somebody:
+            raise invalid(f"{name} needs {_ANY_IDS}")
+
+    def _heartbeat(self, texts: Mapping[str, str]) -> float:
+        text = texts.get("heartbeat")
         if not text:
             return self.heartbeat
-        seconds = _number("heartbeat", text)
-        if not _SHORTEST_BEAT <= seconds <= _LONGEST_BEAT:
+        seconds = number("heartbeat", text)
+        least, most = PARAMETERS["heartbeat"].least, PARAMETERS["heartbeat"].most
+        assert least is not None and most is not None
+        if not least <= seconds <= most:
             raise invalid(
-                f"heartbeat must be between {_SHORTEST_BEAT} and {_LONGEST_BEAT}"
-                f" seconds, got {seconds}"
+                f"heartbeat must be between {least:g} and {most:g} seconds,"
+                f" got {seconds}"
             )
         return seconds
 
 
-def _split(query: bytes) -> dict[str, str]:
-    """
-    Split at ``&`` alone and decode strictly. A cursor is decoded leniently: a broken
-    one is the stream's to answer, by a ``gap``.
-    """
-    given: dict[str, str] = {}
-    for pair in query.split(b"&"):
-        raw_name, _, raw_value = pair.partition(b"=")
-        if not pair or raw_name == b"_":
-            continue
-        name = _decode("name of a parameter", raw_name)
-        if name in given:
-            raise invalid(f"Parameter {_quoted(name)} is given more than once")
-        if name in _CURSORS:
-            given[name] = _unquote(raw_value).decode("utf-8", "replace")
-        else:
-            given[name] = _decode(f"value of {_quoted(name)}", raw_value)
-    return given
+def _ids(given: Given) -> dict[str, frozenset[int]]:
+    return {name: _checked(name, given.lists.get(name, ())) for name in IDS}
 
 
-def _unquote(raw: bytes) -> bytes:
-    return unquote_to_bytes(raw.replace(b"+", b" "))
-
-
-def _decode(what: str, raw: bytes) -> str:
-    try:
-        return _unquote(raw).decode("utf-8")
-    except UnicodeDecodeError:
-        raise invalid(f"The {what} is not valid UTF-8") from None
-
-
-def _check_name(name: str) -> None:
-    if name in KNOWN:
-        return
-    listed = _LIST.fullmatch(name)
-    if listed and listed[1] in _IDS:
-        raise invalid(f"{listed[1]} must be a comma-separated list of integers")
-    if listed and listed[1] == "min_value":
-        raise invalid("min_value must be a non-negative number")
-    nearest = get_close_matches(name[:_LONGEST_ECHO], KNOWN, n=1, cutoff=0.0)[0]
-    raise invalid(f"Unknown parameter {_quoted(name)}, did you mean '{nearest}'?")
-
-
-def _ids(given: Mapping[str, str], name: str, most: int) -> frozenset[int]:
+def _checked(name: str, parts: Sequence[object]) -> frozenset[int]:
     ids = set()
-    for text in given.get(name, "").split(","):
-        text = text.strip(" \t\r\n")
-        if not text:
-            continue
-        number = _integer(text)
-        if number is None:
-            raise invalid(f"Invalid {name}: {_quoted(text)} is not a valid integer")
-        if not 1 <= number <= _LARGEST_ID:
+    for part in parts:
+        # A JSON true is an int too, and 1.0 is equal to one.
+        id = part if type(part) is int else None
+        if isinstance(part, str):
+            part = part.strip(" \t\r\n")
+            if not part:
+                continue
+            id = integer(part)
+        if id is None or not 1 <= id <= MAX_ID:
+            bounds = "" if id is None else f" (1 to {MAX_ID})"
             raise invalid(
-                f"Invalid {name}: {_quoted(text)} is not a valid integer"
-                f" (1 to {_LARGEST_ID})"
+                f"Invalid {name}: {quoted(shown(part))} is not a valid integer{bounds}"
             )
-        ids.add(number)
-    if len(ids) > most:
-        raise invalid(f"Too many {name} specified (max {most})")
+        ids.add(id)
     return frozenset(ids)
 
 
-def _min_value(given: Mapping[str, str]) -> float | None:
-    text = given.get("min_value")
+def _min_value(texts: Mapping[str, str]) -> float | None:
+    text = texts.get("min_value")
     if not text:
         return None
-    value = _number("min_value", text)
+    value = number("min_value", text)
     if value < 0:
         raise invalid(f"min_value must be non-negative, got {value}")
     return value + 0.0  # -0.0 is 0.0
 
 
-def _only(given: Mapping[str, str], name: str, allowed: str) -> bool:
+def _is_on(texts: Mapping[str, str], name: str) -> bool:
     """
     Whether a switch is given, which has one value alone.
     """
-    text = given.get(name)
+    text, allowed = texts.get(name), PARAMETERS[name].value
     if not text:
         return False
     if text != allowed:
-        raise invalid(f"Invalid {name}: {_quoted(text)} is not '{allowed}'")
+        raise invalid(f"Invalid {name}: {quoted(text)} is not '{allowed}'")
     return True
 
 
-def _cursor(given: Mapping[str, str], header: bytes | None) -> str | None:
+def _cursor(texts: Mapping[str, str], header: bytes | None) -> str | None:
     """
     The header wins: the URL of a reconnect may hold an older one (lessons.md §2.1).
     """
-    candidates = [given.get(name) for name in _CURSORS]
+    candidates = [texts.get(name) for name in CURSORS]
     if header:
         candidates.insert(0, header.decode("utf-8", "replace"))
     cursor = next(filter(None, candidates), None)
     return cursor and cursor[:_LONGEST_CURSOR]
-
-
-def _integer(text: str) -> int | None:
-    """
-    ASCII digits only. Thousands of them make just a large number, cheaply.
-    """
-    if not _INTEGER.fullmatch(text):
-        return None
-    digits = text.lstrip("+-").lstrip("0")
-    number = int(digits or "0") if len(digits) <= 18 else 10**18
-    return -number if text.startswith("-") else number
-
-
-def _number(name: str, text: str) -> float:
-    number = float(text) if _NUMBER.fullmatch(text) else math.nan
-    if not math.isfinite(number):
-        raise invalid(f"Invalid {name}: {_quoted(text)} is not a valid number")
-    return number
-
-
-def _quoted(text: str) -> str:
-    if len(text) > _LONGEST_ECHO:
-        text = text[:_LONGEST_ECHO] + "..."
-    return f"'{text}'"

@@ -10,12 +10,13 @@ from typing import Any, Final
 import attrs
 
 from wanderer_twisted.days import DAY
-from wanderer_twisted.encoding import dumps
 from wanderer_twisted.killmail import MAX_ID
 from wanderer_twisted.records import Place
 from wanderer_twisted.stream.cursor import base36
 from wanderer_twisted.web.errors import invalid
-from wanderer_twisted.web.parameters import _integer, _quoted, _split
+from wanderer_twisted.web.given import split_query
+from wanderer_twisted.web.moments import read_moment
+from wanderer_twisted.web.values import LONGEST_ECHO, integer, quoted, shown
 
 #: What a list of killmails takes, and what a number of them does.
 OF_A_LIST: Final = ("since_hours", "limit", "before", "since")
@@ -27,7 +28,6 @@ _HOURS, _LIMIT = 24, 50  # where the client does not say
 
 _PLACE = re.compile(r"([0-9a-z]{7})\.([0-9a-z]{8})")
 _DIGITS = re.compile(r"[0-9]{1,19}")
-_LONGEST_NAME = 60
 
 
 @attrs.frozen
@@ -66,24 +66,18 @@ def read_selection(
     :param max_days: how far back anybody may look.
     :raises ApiError: 400, saying which parameter is wrong and how.
     """
-    given = _split(query)
+    given = split_query(query)
     for name in given:
-        check_name(name, known)
-    if given.get("since_hours") and given.get("since"):
-        raise invalid("Give since_hours or since, not both")
-    return Selection(
-        since=_since(given, int(now), max_days),
-        limit=check_limit(_number(given, "limit", _LIMIT)),
-        before=_before(given),
-    )
+        _check_name(name, known)
+    return _select(given, now, max_days)
 
 
 def read_nothing(query: bytes) -> None:
     """
     :raises ApiError: 400: a parameter where there is none.
     """
-    for name in _split(query):
-        raise invalid(f"Unknown parameter {_quoted(name)}, this path takes none")
+    for name in split_query(query):
+        raise invalid(f"Unknown parameter {quoted(name)}, this path takes none")
 
 
 def read_posted(
@@ -97,33 +91,21 @@ def read_posted(
     :raises ApiError: 400, saying which key is wrong and how.
     """
     for name in document:
-        check_name(name, OF_SYSTEMS)
+        _check_name(name, OF_SYSTEMS)
     ids = document.get("system_ids")
     if not isinstance(ids, list) or not ids:
         raise invalid("system_ids must be a list of integers")
     systems = dict.fromkeys(
-        check_id("system_ids", _posted_number("system_ids", each)) for each in ids
+        _check_id("system_ids", integer(shown(each)), shown(each)) for each in ids
     )
     if len(systems) > most_ids:
         raise invalid(f"Too many system_ids specified (max {most_ids})")
-    hours = _posted_number("since_hours", document.get("since_hours", _HOURS))
-    limit = _posted_number("limit", document.get("limit", _LIMIT))
-    since = int(now) - 3600 * check_hours(hours, max_days)
-    return list(systems), Selection(since, check_limit(limit))
-
-
-def check_hours(hours: int, max_days: int) -> int:
-    """
-    :raises ApiError: 400: nobody may look back so far, or into the future.
-    """
-    return _check_range("since_hours", hours, 24 * max_days)
-
-
-def check_limit(limit: int) -> int:
-    """
-    :raises ApiError: 400: a page holds no such number.
-    """
-    return _check_range("limit", limit, MOST)
+    texts = {
+        name: shown(value)
+        for name, value in document.items()
+        if name != "system_ids" and value is not None
+    }
+    return list(systems), _select(texts, now, max_days)
 
 
 def read_id(name: str, text: str) -> int:
@@ -133,67 +115,60 @@ def read_id(name: str, text: str) -> int:
     :param name: of what, for the message.
     :raises ApiError: 400.
     """
-    if not _DIGITS.fullmatch(text):
-        raise invalid(f"Invalid {name}: {_quoted(text)} is not a valid integer")
-    return check_id(name, int(text))
+    return _check_id(name, int(text) if _DIGITS.fullmatch(text) else None, text)
 
 
-def check_id(name: str, number: int) -> int:
-    """
-    :raises ApiError: 400: there is no such id.
-    """
-    if not 1 <= number <= MAX_ID:
-        raise invalid(
-            f"Invalid {name}: '{number}' is not a valid integer (1 to {MAX_ID})"
-        )
-    return number
-
-
-def check_name(name: str, known: Collection[str]) -> None:
+def _check_name(name: str, known: Collection[str]) -> None:
     """
     :raises ApiError: 400, with the nearest name that there is.
     """
     if name not in known:
-        near = get_close_matches(name[:_LONGEST_NAME], known, n=1, cutoff=0.0)[0]
-        raise invalid(f"Unknown parameter {_quoted(name)}, did you mean '{near}'?")
+        near = get_close_matches(name[:LONGEST_ECHO], known, n=1, cutoff=0.0)[0]
+        raise invalid(f"Unknown parameter {quoted(name)}, did you mean '{near}'?")
 
 
-def _check_range(name: str, number: int, most: int) -> int:
-    if not 1 <= number <= most:
-        raise invalid(f"{name} must be between 1 and {most}, got {number}")
-    return number
+def _check_id(name: str, number: int | None, text: str) -> int:
+    """
+    :param number: None where *text* is none.
+    """
+    if number is not None and 1 <= number <= MAX_ID:
+        return number
+    bounds = "" if number is None else f" (1 to {MAX_ID})"
+    raise invalid(f"Invalid {name}: {quoted(text)} is not a valid integer{bounds}")
 
 
-def _number(given: Mapping[str, str], name: str, default: int) -> int:
-    text = given.get(name)
-    if not text:
-        return default
-    number = _integer(text)
-    if number is None:
-        raise invalid(f"Invalid {name}: {_quoted(text)} is not a valid integer")
-    return number
-
-
-def _posted_number(name: str, value: object) -> int:
-    if isinstance(value, int) and not isinstance(value, bool):
-        return value
-    raise invalid(f"Invalid {name}: {_quoted(_shown(value))} is not a valid integer")
-
-
-def _shown(value: object) -> str:
-    return value if isinstance(value, str) else dumps(value).decode()
+def _select(given: Mapping[str, str], now: float, max_days: int) -> Selection:
+    return Selection(
+        since=_since(given, int(now), max_days),
+        limit=_number(given, "limit", _LIMIT, MOST),
+        before=_before(given),
+    )
 
 
 def _since(given: Mapping[str, str], now: int, max_days: int) -> int:
-    """
-    A link may be followed for a day after its first page was asked for.
-    """
-    if not given.get("since"):
-        return now - 3600 * check_hours(_number(given, "since_hours", _HOURS), max_days)
-    since = _number(given, "since", 0)
-    if since < now - (max_days + 1) * DAY:
-        raise invalid(f"since is more than {max_days} days ago")
-    return min(since, now)
+    hours = _number(given, "since_hours", _HOURS, 24 * max_days)
+    text = given.get("since")
+    if not text:
+        return now - 3600 * hours
+    if given.get("since_hours"):
+        raise invalid("Give since_hours or since, not both")
+    since = read_moment(text, now)
+    if since is None:
+        raise invalid(f"Invalid since: {quoted(text)} is not a time")
+    # A day more than anybody may ask for: a link is good for so long.
+    return min(now, max(since, now - (max_days + 1) * DAY))
+
+
+def _number(given: Mapping[str, str], name: str, default: int, most: int) -> int:
+    text = given.get(name)
+    if not text:
+        return default
+    number = integer(text)
+    if number is None:
+        raise invalid(f"Invalid {name}: {quoted(text)} is not a valid integer")
+    if not 1 <= number <= most:
+        raise invalid(f"{name} must be between 1 and {most}, got {number}")
+    return number
 
 
 def _before(given: Mapping[str, str]) -> Place | None:
@@ -202,5 +177,5 @@ def _before(given: Mapping[str, str]) -> Place | None:
         return None
     match = _PLACE.fullmatch(text)
     if match is None:
-        raise invalid(f"Invalid before: {_quoted(text)} is not from a link of ours")
+        raise invalid(f"Invalid before: {quoted(text)} is not from a link of ours")
     return Place(int(match[1], 36), int(match[2], 36))

@@ -1,0 +1,151 @@
+"""
+What a stream may be asked with, and what a request brought of it: in its query, or as
+JSON in its body.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any, Final, Literal
+
+import attrs
+
+from wanderer_twisted.partition import KINDS
+from wanderer_twisted.web.errors import invalid
+from wanderer_twisted.web.values import LONGEST_ECHO, decode, quoted, shown, unquote
+
+Form = Literal["ids", "number", "integer", "moment", "switch", "cursor"]
+
+
+@attrs.frozen
+class Parameter:
+    """
+    :ivar form: of its value.
+    :ivar least: the least number that it may be; None for no bound.
+    :ivar most: the largest.
+    :ivar value: the one value of a switch.
+    """
+
+    name: str
+    form: Form
+    least: float | None = None
+    most: float | None = None
+    value: str = ""
+
+
+PARAMETERS: Final = {
+    each.name: each
+    for each in (
+        *(Parameter(f"{kind}_ids", "ids", 1, 2**31 - 1) for kind in KINDS),
+        Parameter("min_value", "number", 0),
+        Parameter("preload_days", "integer", 0),
+        Parameter("since", "moment"),
+        Parameter("heartbeat", "number", 2, 60),
+        # The spellings of the cursor that clients use, the first one first.
+        Parameter("last_event_id", "cursor"),
+        Parameter("lastEventId", "cursor"),
+        Parameter("evs_last_event_id", "cursor"),
+        Parameter("cursor", "cursor"),
+        Parameter("items", "switch", value="1"),
+        Parameter("compress", "switch", value="0"),
+        Parameter("dry_run", "switch", value="1"),
+    )
+}
+KNOWN: Final = tuple(PARAMETERS)
+IDS: Final = tuple(name for name in KNOWN if PARAMETERS[name].form == "ids")
+CURSORS: Final = tuple(name for name in KNOWN if PARAMETERS[name].form == "cursor")
+
+_LIST = re.compile(r"(\w+)\[.*\]")  # character_ids[]=1, as some libraries write lists
+
+
+@attrs.frozen
+class Given:
+    """
+    What a request brought, by the names of parameters, which are all known.
+
+    :ivar lists: ids, not checked.
+    :ivar texts: all else, as a query has it; empty where it says nothing.
+    """
+
+    lists: Mapping[str, Sequence[object]]
+    texts: Mapping[str, str]
+
+
+def from_query(query: bytes) -> Given:
+    """
+    :param query: as it came, without the ``?``.
+    """
+    texts = split_query(query)
+    for name in texts:
+        listed = _LIST.fullmatch(name)
+        if listed and listed[1] in IDS:
+            raise invalid(f"{listed[1]} must be a comma-separated list of integers")
+        if listed and listed[1] == "min_value":
+            raise invalid("min_value must be a non-negative number")
+        _find(name)
+    lists = {name: texts.pop(name).split(",") for name in IDS if name in texts}
+    return Given(lists, texts)
+
+
+def from_document(document: Mapping[str, Any]) -> Given:
+    """
+    :param document: the JSON object in a request's body. A null says nothing.
+    """
+    lists: dict[str, Sequence[object]] = {}
+    texts = {}
+    for name, value in document.items():
+        parameter = _find(name)
+        if value is None:
+            continue
+        if parameter.form != "ids":
+            texts[name] = _as_text(parameter, value)
+        elif isinstance(value, list):
+            lists[name] = value
+        else:
+            raise invalid(f"{name} must be a list of integers")
+    return Given(lists, texts)
+
+
+def refuse_query(query: bytes) -> None:
+    """
+    :raises ApiError: 400: a parameter in the query of a request that has a body.
+    """
+    for name in split_query(query):
+        raise invalid(f"Parameter {quoted(name)} must be in the request's body")
+
+
+def split_query(query: bytes) -> dict[str, str]:
+    """
+    Split at ``&`` alone and decode strictly. A cursor is decoded leniently: a broken
+    one is the stream's to answer, by a ``gap``.
+    """
+    given: dict[str, str] = {}
+    for pair in query.split(b"&"):
+        raw_name, _, raw_value = pair.partition(b"=")
+        if not pair or raw_name == b"_":
+            continue
+        name = decode("name of a parameter", raw_name)
+        if name in given:
+            raise invalid(f"Parameter {quoted(name)} is given more than once")
+        if name in CURSORS:
+            given[name] = unquote(raw_value).decode("utf-8", "replace")
+        else:
+            given[name] = decode(f"value of {quoted(name)}", raw_value)
+    return given
+
+
+def _find(name: str) -> Parameter:
+    if name in PARAMETERS:
+        return PARAMETERS[name]
+    nearest = get_close_matches(name[:LONGEST_ECHO], KNOWN, n=1, cutoff=0.0)[0]
+    raise invalid(f"Unknown parameter {quoted(name)}, did you mean '{nearest}'?")
+
+
+def _as_text(parameter: Parameter, value: object) -> str:
+    """
+    A switch may be on or off in JSON; a query only has it or has it not.
+    """
+    if parameter.form == "switch" and isinstance(value, int) and value in (0, 1):
+        text = str(int(value))
+        return text if text == parameter.value else ""
+    return shown(value)
