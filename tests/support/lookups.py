@@ -8,7 +8,7 @@ from twisted.internet.task import Clock
 
 from tests.support.killmails import entry
 from tests.support.store import make_store, temporary_path
-from tests.support.web import NOW, Connection, Public, PublicCase, Response
+from tests.support.web import NOW, Public, PublicCase, Response
 from wanderer_twisted.encoding import loads
 from wanderer_twisted.records import Change, Report
 
@@ -54,19 +54,8 @@ class LookupCase(PublicCase):
         del data["timestamp"]
         return data
 
-    def post(self, target: str, body: bytes, *headers: str) -> Response:
-        return post(self.site.connect(), target, body, *headers)
-
-
-def post(connection: Connection, target: str, body: bytes, *headers: str) -> Response:
-    """
-    POST a body, as JSON unless *headers* say something of its type.
-    """
-    if not any(each.startswith("Content-Type") for each in headers):
-        headers = (*headers, "Content-Type: application/json")
-    connection.request(target, f"Content-Length: {len(body)}", *headers, method="POST")
-    connection.send(body)
-    return connection.response
+    def post(self, target: str, body: bytes, **parts: Any) -> Response:
+        return self.site.post(target, body, **parts).response
 
 
 def ids(kills: Any) -> list[int]:

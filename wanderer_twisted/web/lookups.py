@@ -19,6 +19,7 @@ from wanderer_twisted.web.answers import (
 )
 from wanderer_twisted.web.bodies import read_object
 from wanderer_twisted.web.errors import unavailable
+from wanderer_twisted.web.given import refuse_query
 from wanderer_twisted.web.outstanding import Outstanding
 from wanderer_twisted.web.pages import Page, read_page
 from wanderer_twisted.web.rooms import answer_preflight, make_app
@@ -27,7 +28,6 @@ from wanderer_twisted.web.selection import (
     OF_A_LIST,
     Selection,
     read_id,
-    read_nothing,
     read_posted,
     read_selection,
 )
@@ -152,7 +152,7 @@ class Lookups:
         """
         The newest of each system, within the bytes that one page may have.
         """
-        read_nothing(request.query)
+        refuse_query(request.query)
         now = self._clock.seconds()
         systems, selection = read_posted(
             read_object(request), now, self._max_days, self._most_systems
