@@ -18,6 +18,9 @@ setup(
     packages=[*find_packages(include=["wanderer_twisted*"]), "twisted.plugins"],
     package_data={"wanderer_twisted": ["simulator/data/*", "store/*.zdict"]},
     python_requires=">=3.11",
+    entry_points={
+        "console_scripts": ["wanderer-backfill = wanderer_twisted.backfill:main"]
+    },
     install_requires=[
         "Twisted[tls]>=26.4",
         "attrs>=24",

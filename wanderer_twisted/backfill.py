@@ -11,9 +11,13 @@ from twisted.internet.task import react
 from twisted.python import usage
 
 from wanderer_twisted.config import ConfigError, Settings, load_settings
+from wanderer_twisted.ingest import Intake, NameBook
 from wanderer_twisted.interfaces import StoreUnavailable, UpstreamError
 from wanderer_twisted.progress import Screen
+from wanderer_twisted.sources.esi import make_esi
+from wanderer_twisted.sources.http import make_client
 from wanderer_twisted.store.schema import DatabaseUnusable
+from wanderer_twisted.store.sqlite import make_store
 
 _NAME: Final = "wanderer-backfill"
 _STOP_SECONDS: Final = 10.0
@@ -81,48 +85,73 @@ class Backfill:
 
     def __init__(self, reactor: Any, options: Options, screen: Screen) -> None:
         # Here, since Klein imports a reactor.
-        from wanderer_twisted.assembly import Backfilling
+        from wanderer_twisted.assembly import make_rounds
 
+        settings = options.settings
         self._reactor = reactor
         self._options = options
         self._screen = screen
-        self._parts = Backfilling(options.settings, reactor, options.days, screen.told)
+        self._client = make_client(reactor, settings.contact)
+        self._store = make_store(
+            reactor, settings.database_path, settings.retention.days
+        )
+        esi = make_esi(
+            self._client, reactor, settings.esi.url, settings.esi.compatibility_date
+        )
+        self._names = NameBook(
+            reactor,
+            self._store,
+            esi if settings.names.enabled else None,
+            settings.names.deadline_seconds,
+        )
+        self._rounds = make_rounds(
+            settings,
+            reactor,
+            self._client,
+            self._store,
+            Intake(reactor, esi, self._names),
+            feeds=(),
+            backfill_days=options.days,
+            told=screen.told,
+        )
 
     async def run(self) -> int:
         """
         :returns: the exit status.
         """
-        store = self._parts.store
+        path = self._options.settings.database_path
         try:
-            store.open()
+            self._store.open()
         except DatabaseUnusable as error:
             self._screen.fail(f"{error}{_advice(error)}")
             return 1
         try:
             status = await self._take_in() if self._options.days else 0
             if self._options["vacuum"]:
-                before, after = await store.vacuum()
-                self._screen.vacuumed(before, after)
+                self._screen.vacuumed(*await self._store.vacuum())
             return status
         except CancelledError:
             self._screen.fail("stopped; the next run goes on from here")
-            return 1
         except UpstreamError as error:
             self._screen.fail(f"{error.reason}; the next run goes on from here")
-            return 1
         except StoreUnavailable as error:
-            path = self._options.settings.database_path
             self._screen.fail(f"database {path}: {error}")
-            return 1
         finally:
             self._screen.end()
-            await self._parts.close()
+            await self._close()
+        return 1
 
     async def _take_in(self) -> int:
-        self._screen.begin(self._parts.rounds)
-        outcome = await self._parts.rounds.go()
+        self._rounds.loader.clean_up()
+        self._screen.begin(self._rounds)
+        outcome = await self._rounds.go()
         self._screen.sum_up(outcome)
         return 1 if outcome.incomplete else 0
+
+    async def _close(self) -> None:
+        self._names.stopService()
+        await self._client.close()
+        await self._store.close()
 
 
 def _advice(error: DatabaseUnusable) -> str:
@@ -142,13 +171,11 @@ async def _run(reactor: Any, options: Options) -> None:
         running.cancel()
         return ended.addTimeout(_STOP_SECONDS, reactor)
 
-    trigger = reactor.addSystemEventTrigger("before", "shutdown", stop)
+    reactor.addSystemEventTrigger("before", "shutdown", stop)
     try:
-        status = await running
+        raise SystemExit(await running)
     finally:
         ended.callback(None)
-    reactor.removeSystemEventTrigger(trigger)
-    raise SystemExit(status)
 
 
 def main() -> NoReturn:

@@ -47,16 +47,14 @@ class Screen:
 
     def told(self, day: ArchivedDay) -> None:
         """
-        A day was worked on.
+        A day was worked on. One that is not complete is told in the sum.
         """
-        if self._is_terminal and day.complete:
+        if self._is_terminal or self._rounds is None or not day.complete:
             return
-        line = f"{readable(day.day)}  {day.have:,} of {day.expected:,} killmails"
-        if not day.complete:
-            line += f"  not complete: {day.reason}"
-        elif self._rounds is not None:
-            line += f"  {self._progress(self._rounds, self._rounds.left - 1)}"
-        self._say(line)
+        self._say(
+            f"{readable(day.day)}  {day.have:,} killmails;"
+            f" {self._progress(self._rounds, self._rounds.left - 1)}"
+        )
 
     def sum_up(self, outcome: Outcome) -> None:
         assert self._rounds is not None

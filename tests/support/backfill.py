@@ -4,7 +4,7 @@ An archive of a few small days, and the work on it, without another process.
 
 import os
 from collections import deque
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -104,7 +104,11 @@ class ArchiveCase(PastCase):
             self.clock, self.store, self.archive, self.intake, self.stage, self.folder
         )
 
-    def make_rounds(self, backfill_days: int = 3) -> Rounds:
+    def make_rounds(
+        self,
+        backfill_days: int = 3,
+        told: Callable[[ArchivedDay], None] = lambda day: None,
+    ) -> Rounds:
         return Rounds(
             self.clock,
             self.store,
@@ -113,6 +117,7 @@ class ArchiveCase(PastCase):
             self.feeds,
             backfill_days,
             max_days=90,
+            told=told,
         )
 
     async def stage(self, raw: str, path: str, ask: Ask) -> Staged:
