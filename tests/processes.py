@@ -278,6 +278,7 @@ class Simulator:
             "contact": "tests@example.org",
             "feeds": [self.feed(kind) for kind in feeds or ("r2z2",)],
             "zkillboard": {"url": self.url("zkb/api"), "requests_per_second": 100},
+            "archive": {"url": self.url("r2z2/history")},
             "esi": {"url": self.url("esi")},
         }
 

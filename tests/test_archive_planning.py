@@ -13,6 +13,7 @@ from wanderer_twisted.archive.planning import (
     listed_at,
     make_plan,
     next_run,
+    open_holes,
     spans,
 )
 from wanderer_twisted.days import day_of
@@ -70,7 +71,8 @@ class Planned(SyncCase):
             counts = {TODAY - n: 10 for n in range(1, 91)}
         totals = Totals(counts, now if asked_at is None else asked_at)
         known = {each.day: each for each in rows}
-        return make_plan(known, totals, holes, now, backfill_days, 90)
+        still_open = open_holes(known, holes)
+        return make_plan(known, totals, still_open, now, backfill_days, 90)
 
     def worked(self, plan: Plan) -> list[int]:
         return [TODAY - each.day for each in plan.work]

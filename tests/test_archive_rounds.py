@@ -195,8 +195,16 @@ class Holes(RoundsCase):
         self.assertEqual(self.announced(), [1, 2])
         self.archive.asked.clear()
         self.go()
-        self.assertEqual(self.archive.asked, [("totals", 0)])
+        self.assertEqual(self.archive.asked, [])
         self.assertEqual(self.announced(), [1, 2])
+
+    def test_none(self) -> None:
+        """
+        Without a hole and without a backfill nobody is asked for anything.
+        """
+        self.rounds = self.make_rounds(0)
+        self.assertTrue(self.go().settled)
+        self.assertEqual(self.archive.asked, [])
 
     def test_of_today(self) -> None:
         """

@@ -115,6 +115,9 @@ def _make_demo(options: Options, reactor: Any) -> IService:
         contact="demo",
         feeds=(R2z2Feed(url=simulator.url("r2z2")),),
         zkillboard=Zkillboard(url=simulator.url("zkb/api"), requests_per_second=20.0),
+        archive=msgspec.structs.replace(
+            options.settings.archive, url=simulator.url("r2z2/history")
+        ),
         esi=Esi(url=simulator.url("esi")),
     )
     demo = Demo(reactor)

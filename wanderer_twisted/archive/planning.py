@@ -38,28 +38,39 @@ class Plan:
     work: Sequence[ArchivedDay]
 
 
+def open_holes(
+    rows: Mapping[int, ArchivedDay], holes: Iterable[Hole]
+) -> Sequence[Hole]:
+    """
+    The holes that the archive has not made good.
+
+    :param rows: by day.
+    """
+    return [each for each in holes if not is_repaired(each, rows)]
+
+
 def make_plan(
     rows: Mapping[int, ArchivedDay],
     totals: Totals,
-    holes: Iterable[Hole],
+    holes: Collection[Hole],
     now: float,
     backfill_days: int,
     max_days: int,
 ) -> Plan:
     """
     :param rows: by day.
+    :param holes: those that are open.
     :param now: by our own clock. Where the archive's says something else, the earlier
         one counts.
     :param max_days: holes further back are left.
     """
     now = min(now, totals.asked_at)
-    open_holes = [each for each in holes if not is_repaired(each, rows)]
-    wanted = _wanted(totals, open_holes, now, backfill_days, max_days)
+    wanted = _wanted(totals, holes, now, backfill_days, max_days)
     confirmed, work = [], []
     for day in wanted:
         row = rows.get(day, ArchivedDay(day))
         claim = listed_at(day, now)
-        if _wants_work(row, totals.counts.get(day), open_holes, claim):
+        if _wants_work(row, totals.counts.get(day), holes, claim):
             work.append(row)
         elif day in totals.counts:
             confirmed.append(attrs.evolve(row, listed_at=max(row.listed_at, claim)))
@@ -68,14 +79,14 @@ def make_plan(
 
 def _wanted(
     totals: Totals,
-    open_holes: Collection[Hole],
+    holes: Collection[Hole],
     now: float,
     backfill_days: int,
     max_days: int,
 ) -> list[int]:
     today = day_of(now)
     days = set(range(today - backfill_days, today))
-    for hole in open_holes:
+    for hole in holes:
         days.update(touched(hole))
     return sorted(
         (
@@ -89,7 +100,7 @@ def _wanted(
 
 
 def _wants_work(
-    row: ArchivedDay, total: int | None, open_holes: Iterable[Hole], claim: float
+    row: ArchivedDay, total: int | None, holes: Iterable[Hole], claim: float
 ) -> bool:
     if not row.complete:
         return True
@@ -97,7 +108,7 @@ def _wants_work(
         return True
     return any(
         row.day in touched(hole) and row.listed_at <= hole.until < claim
-        for hole in open_holes
+        for hole in holes
     )
 
 

@@ -104,13 +104,16 @@ class Rounds:
         :raises UpstreamError: the archive does not answer, or wants to be left alone.
         :raises StoreUnavailable: the store can't be read or written.
         """
+        rows = await self._rows()
+        holes = planning.open_holes(rows, await self._store.read_holes())
+        if not self._backfill_days and not holes:
+            return Outcome([], True)
         totals = await self._source.totals()
-        now = self._clock.seconds()
         plan = planning.make_plan(
-            await self._rows(),
+            rows,
             totals,
-            await self._store.read_holes(),
-            now,
+            holes,
+            self._clock.seconds(),
             self._backfill_days,
             self._max_days,
         )
