@@ -18,7 +18,10 @@ class Member:
 
 
 _ids = st.frozensets(st.integers(1, 6), max_size=3)
-_members = st.lists(st.builds(Member, st.builds(Filter, _ids, _ids)), max_size=6)
+_filters = st.builds(
+    Filter, _ids, _ids, corporation_ids=_ids, alliance_ids=_ids | st.just(frozenset())
+)
+_members = st.lists(st.builds(Member, _filters), max_size=6)
 
 
 class RegistryTests(SyncCase):
@@ -40,7 +43,14 @@ class RegistryTests(SyncCase):
             registry.remove(member)  # twice is no error
         victim, other = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 6))
         system = data.draw(st.integers(1, 6))
-        facts = record(1, victim=victim, attackers=[other], system=system).facts
+        facts = record(
+            1,
+            victim=victim,
+            attackers=[other],
+            system=system,
+            corporation=data.draw(st.integers(1, 6)),
+            alliance=data.draw(st.integers(1, 6) | st.none()),
+        ).facts
         expected = {m for m in members if m not in gone and m.wanted.concerns(facts)}
         self.assertEqual(set(registry.find(facts)), expected)
         self.assertEqual(len(registry), len(members) - len(gone))
@@ -50,10 +60,16 @@ class RegistryTests(SyncCase):
         Who leaves leaves nothing behind.
         """
         registry: Registry[Member] = Registry()
-        members = [Member(Filter(frozenset([1, 2]), frozenset([3]))) for _ in range(3)]
+        wanted = Filter(
+            frozenset([1, 2]),
+            frozenset([3]),
+            corporation_ids=frozenset([1]),
+            alliance_ids=frozenset([1, 4, 5]),
+        )
+        members = [Member(wanted) for _ in range(3)]
         for member in members:
             registry.add(member)
-        self.assertEqual(registry.ids, 3)
+        self.assertEqual(registry.ids, 7)
         for member in members:
             registry.remove(member)
         self.assertEqual((len(registry), registry.ids), (0, 0))

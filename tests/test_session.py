@@ -467,6 +467,80 @@ class StoreTroubleTests(StreamCase):
         self.assertEqual(len(self.hub), 1)
 
 
+class SinceTests(StreamCase):
+    """
+    With a history from some moment on.
+    """
+
+    def since(self, transport: MemoryTransport) -> Any:
+        return self.read(transport)[0].data["filters"]["since"]
+
+    def test_told(self) -> None:
+        """
+        The moment is told, and is where the history begins.
+        """
+        self.store_past(2)
+        _, transport = self.open(since=START - DAY + 2)
+        first, batch, transition = self.read(transport)
+        self.assertEqual(first.data["filters"]["since"], "2026-10-31T00:00:02.000Z")
+        self.assertEqual(first.data["filters"]["preload_days"], 0)
+        self.assertEqual([k["killmail_id"] for k in batch.data["kills"]], [2])
+        self.assertEqual(transition.data["total_historical"], 1)
+
+    def test_not_asked_for(self) -> None:
+        """
+        One that was not asked for is not told, whatever the history.
+        """
+        _, transport = self.open(preload_days=1)
+        self.assertIsNone(self.since(transport))
+
+    def test_does_not_slide(self) -> None:
+        """
+        A span of hours is counted anew at each reconnect, and the cursor's holds: in
+        each phase of the history and behind it.
+        """
+        self.store_past(3)
+        self.history.wait = Deferred()
+        told = "2026-10-31T00:00:00.000Z"
+        _, transport = self.open(since=START - DAY)
+        (connected,) = self.read(transport)
+        cursors = [connected.id]
+        self.assertEqual(connected.data["filters"]["since"], told)
+        self.history.wait.callback(None)
+        self.clock.advance(1)
+        events = self.read(transport)
+        self.assertEqual(
+            [each.name for each in events], ["batch", "batch", "transition"]
+        )
+        cursors += [each.id for each in events]
+        self.history.wait = None
+        for cursor in cursors:
+            self.clock.advance(3600)
+            _, transport = self.open(since=START - DAY + 3600, cursor=cursor)
+            first = self.read(transport)[0].data
+            self.assertTrue(first["resumed"])
+            self.assertEqual(first["filters"]["since"], told, cursor)
+        self.assertEqual({cutoff for _, cutoff in self.history.asked}, {START - DAY})
+
+    def test_behind_a_cursor_without_a_past(self) -> None:
+        """
+        A cursor that had no history has none afterwards, and says so.
+        """
+        _, transport = self.open()
+        cursor = self.read(transport)[0].id
+        _, transport = self.open(since=START - DAY, cursor=cursor)
+        (first,) = self.read(transport)
+        self.assertEqual(first.data["mode"], "realtime")
+        self.assertIsNone(first.data["filters"]["since"])
+
+    def test_behind_a_gap(self) -> None:
+        """
+        Where a cursor is refused the request's own moment is in force.
+        """
+        _, transport = self.open(since=START - DAY, cursor="nonsense")
+        self.assertEqual(self.since(transport), "2026-10-31T00:00:00.000Z")
+
+
 class RaceTests(SyncCase):
     """
     Between a commit and its telling.

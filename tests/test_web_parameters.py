@@ -260,6 +260,101 @@ class NumbersTests(ParametersCase):
         )
 
 
+class SinceTests(ParametersCase):
+    """
+    ``since``.
+    """
+
+    def test_forms(self) -> None:
+        """
+        A time, UNIX seconds and a duration say the same; a plus may be a blank.
+        """
+        for text in (
+            "2026-11-17T23:06:40Z",
+            "2026-11-18T01:06:40%2B02:00",
+            "2026-11-18T01:06:40+02:00",
+            "1794956800",
+            "12h",
+            "720M",
+        ):
+            wish = self.read(f"system_ids=1&since={text}")
+            self.assertEqual(wish.since, NOW - 12 * 3600, text)
+            self.assertEqual((wish.preload_days, wish.cutoff(NOW)), (0, wish.since))
+
+    def test_none(self) -> None:
+        """
+        Without it, or with an empty one, there is none.
+        """
+        self.assertIsNone(self.read("system_ids=1").since)
+        self.assertIsNone(self.read("since=&preload_days=0").since)
+
+    def test_bad(self) -> None:
+        """
+        What is no moment is told back, in short.
+        """
+        for text in ("yesterday", "x" * 16000):
+            message = self.refused(f"system_ids=1&since={text}")
+            self.assertTrue(message.startswith(f"Invalid since: '{text[:60]}"))
+            self.assertLess(len(message), 200)
+
+    def test_reach(self) -> None:
+        """
+        Further back than the operator keeps is as far as that.
+        """
+        for text in ("2020-01-01", "0", "91d", "9" * 30 + "d", "0001-01-01T00:00+23"):
+            wish = self.read(f"alliance_ids=1&since={text}")
+            self.assertEqual(wish.since, NOW - 90 * DAY, text)
+        self.rules = Rules(max_days=30)
+        wish = self.read("alliance_ids=1&since=90d")
+        self.assertEqual(wish.since, NOW - 30 * DAY)
+
+    def test_future(self) -> None:
+        """
+        The present may be asked for, the future not.
+        """
+        self.assertEqual(self.read(f"system_ids=1&since={int(NOW)}").since, NOW)
+        for text in (str(int(NOW) + 1), "9999-12-31", f"{int(NOW)}000", "9" * 5000):
+            message = self.refused(f"system_ids=1&since={text}")
+            self.assertTrue(
+                message.startswith(
+                    f"since must not be in the future, got '{text[:60]}"
+                ),
+                message,
+            )
+
+    def test_both(self) -> None:
+        """
+        Either it or days, unless they are none.
+        """
+        self.assertEqual(
+            self.refused("system_ids=1&since=36h&preload_days=2"),
+            "Give preload_days or since, not both",
+        )
+        wish = self.read("system_ids=1&since=36h&preload_days=0")
+        self.assertEqual(wish.since, NOW - 36 * 3600)
+
+    def test_needs(self) -> None:
+        """
+        Ids of any kind will do, none will not.
+        """
+        for name in IDS:
+            self.assertIsNotNone(self.read(f"{name}=1&since=36h").since)
+            self.assertEqual(self.read(f"{name}=1&preload_days=2").preload_days, 2)
+        self.assertEqual(
+            self.refused("since=36h"),
+            "since needs character_ids, corporation_ids, alliance_ids or system_ids",
+        )
+
+    def test_disabled(self) -> None:
+        """
+        Where days are switched off, so is this.
+        """
+        self.rules = Rules(character_preload=False)
+        self.assertEqual(
+            self.refused("character_ids=1&since=36h"), "since is disabled here"
+        )
+
+
 class SwitchesTests(ParametersCase):
     """
     ``items``, ``compress``, ``_``, and names that nobody knows.
@@ -280,6 +375,18 @@ class SwitchesTests(ParametersCase):
         self.assertEqual(self.read("compress=0"), self.read(""))
         self.assertEqual(
             self.refused("compress=gzip"), "Invalid compress: 'gzip' is not '0'"
+        )
+
+    def test_dry_run(self) -> None:
+        """
+        A dry run is asked for in one way, and leaves the wish as it is.
+        """
+        asked = self.rules.read(b"system_ids=1&dry_run=1", NOW)
+        self.assertTrue(asked.dry_run)
+        self.assertEqual(asked.wish, self.read("system_ids=1"))
+        self.assertFalse(self.rules.read(b"system_ids=1", NOW).dry_run)
+        self.assertEqual(
+            self.refused("dry_run=true"), "Invalid dry_run: 'true' is not '1'"
         )
 
     def test_cache_busters(self) -> None:
