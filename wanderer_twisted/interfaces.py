@@ -381,8 +381,8 @@ class IHistory(Interface):
 
     def want(wanted: Filter, cutoff: int) -> Deferred[None]:
         """
-        Have fetched what the store lacks, behind what somebody waits for. Fires when
-        that is under way; never fails.
+        Have fetched what the store lacks, names included, behind what somebody waits
+        for. Fires when that is under way; never fails.
         """
 
     def report(wanted: Filter, cutoff: int) -> Deferred[Report]:

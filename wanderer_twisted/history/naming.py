@@ -86,18 +86,29 @@ class Naming:
 
         :param first: what :meth:`read` said.
         """
+        underway = self.begin(wanted, cutoff, first)
+        if underway is not None and self._names.deadline_seconds:
+            await self._wait(underway)
+
+    def begin(
+        self, wanted: Filter, cutoff: int, first: Sequence[Record]
+    ) -> _Underway | None:
+        """
+        The same without waiting.
+
+        :returns: what to wait for; None where there is nothing.
+        """
         if not first:
-            return
+            return None
         ids = attrs.evolve(wanted, min_value=None)
         underway = self._underway.get(ids)
         if underway is None:
             if len(self._underway) >= _AT_ONCE:
-                return
+                return None
             underway = self._underway[ids] = _Underway(cutoff)
             self._tasks.start(self._run(ids, underway, first))
         underway.cutoff = min(underway.cutoff, cutoff)
-        if not underway.ended:
-            await self._wait(underway)
+        return None if underway.ended else underway
 
     async def _wait(self, underway: _Underway) -> None:
         waiting: Deferred[None] = Deferred(underway.waiting.remove)

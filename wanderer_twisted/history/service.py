@@ -173,10 +173,14 @@ class History(Service):
         await self.naming.name(wanted, cutoff, bare)
 
     async def _start(self, wanted: Filter, cutoff: int) -> None:
-        standing = await self._stand(wanted, self._within_reach(cutoff), False)
+        cutoff = self._within_reach(cutoff)
+        standing, bare = await together(
+            self._stand(wanted, cutoff, False), self.naming.read(wanted, cutoff)
+        )
         for key, back_to in self._lacking(standing, with_values=False).items():
             if not self._walks.want(key, back_to, urgent=False):
-                return
+                break
+        self.naming.begin(wanted, cutoff, bare)
 
     async def _report(self, wanted: Filter, cutoff: int) -> Report:
         cutoff = self._within_reach(cutoff)

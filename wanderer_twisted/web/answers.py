@@ -55,7 +55,8 @@ def tag_of(*news: bytes) -> bytes:
     digest = blake2b(digest_size=12)
     for each in news:
         digest.update(each)
-    return b'"%b"' % digest.hexdigest().encode()
+    # Weak: of two answers with the same news the timestamps differ.
+    return b'W/"%b"' % digest.hexdigest().encode()
 
 
 def in_envelope(members: Iterable[bytes], now: float) -> bytes:
@@ -69,11 +70,11 @@ def in_envelope(members: Iterable[bytes], now: float) -> bytes:
 
 def _names(headers: Iterable[bytes], tag: bytes) -> bool:
     """
-    Whether a list of tags has this one, which a proxy may have made a weak one. It has
-    no comma inside, so splitting others at theirs does no harm.
+    Whether a list of tags has this one, as weak or as a strong one. It has no comma
+    inside, so splitting others at theirs does no harm.
     """
     for each in b",".join(headers).split(b","):
         text = each.strip()
-        if text == b"*" or text.removeprefix(b"W/") == tag:
+        if text == b"*" or text.removeprefix(b"W/") == tag.removeprefix(b"W/"):
             return True
     return False

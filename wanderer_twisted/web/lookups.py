@@ -135,10 +135,11 @@ class Lookups:
 
     async def _look(self, wanted: Filter, since: int, fetch: bool = True) -> bool:
         """
-        Whether all is there; what is not is fetched, and not waited for.
+        Whether all is there; what is not, names included, is fetched and not waited
+        for.
         """
         report = await self._history.report(wanted, since)
-        if fetch and not report.complete:
+        if fetch:
             self._fetches.start(self._fetch(wanted, since))
         return report.complete
 
