@@ -14,6 +14,7 @@ from tests.support.transport import MemoryTransport
 from tests.test_session import ReadyHistory
 from wanderer_twisted.interfaces import StoreUnavailable
 from wanderer_twisted.ops.health import FeedWatch, Health, best
+from wanderer_twisted.ops.indexing import Indexing
 from wanderer_twisted.ops.retention import EVERY_SECONDS, Retention
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import Change, FeedState, FeedStatus
@@ -60,7 +61,11 @@ class HealthTests(OpsCase):
         ready, document = self.health.report()
         self.assertTrue(ready)
         self.assertEqual((document["status"], document["reasons"]), ("ready", []))
-        self.assertEqual(document["store"], {"epoch": self.store.epoch, "head": 0})
+        size = self.store.size()
+        self.assertGreater(size, 0)
+        self.assertEqual(
+            document["store"], {"epoch": self.store.epoch, "head": 0, "bytes": size}
+        )
         self.assertEqual(document["streams"], 0)
 
     def test_quiet_game(self) -> None:
@@ -191,3 +196,52 @@ class RetentionTests(OpsCase):
         self.clock.pump([EVERY_SECONDS] * 2)
         self.assertEqual(answers, [])
         retention.stopService()
+
+
+class IndexingTests(OpsCase):
+    """
+    An older database is indexed, a slice at a time.
+    """
+
+    def run_with(self, *answers: Deferred[bool]) -> list[Deferred[bool]]:
+        """
+        :returns: the answers that were not asked for within some minutes.
+        """
+        left = list(answers)
+        self.patch(self.store, "index_more", lambda: left.pop(0))
+        indexing = Indexing(self.clock, self.store)
+        indexing.startService()
+        self.clock.pump([30] * 6)
+        indexing.stopService()
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+        return left
+
+    def test_until_all_is(self) -> None:
+        """
+        Slice follows slice until there is no more.
+        """
+        left = self.run_with(*map(succeed, (True, True, False, True)))
+        self.assertEqual(len(left), 1)
+
+    def test_survives(self) -> None:
+        """
+        Neither a store that can't do it now nor an error ends it.
+        """
+        troubles = fail(StoreUnavailable("locked")), fail(ZeroDivisionError())
+        left = self.run_with(*troubles, succeed(True), succeed(False))
+        self.assertEqual(left, [])
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
+    def test_stops_in_between(self) -> None:
+        """
+        A stop ends it between two slices.
+        """
+        self.patch(self.store, "index_more", lambda: succeed(True))
+        indexing = Indexing(self.clock, self.store)
+        indexing.startService()
+        self.clock.advance(1)
+        indexing.stopService()
+        slices = indexing.slices
+        self.assertGreater(slices, 0)
+        self.clock.advance(10)
+        self.assertEqual(indexing.slices, slices)

@@ -187,6 +187,11 @@ class IKillmailStore(Interface):
         the Deferred of the writer fires. There is one listener.
         """
 
+    def size() -> int:
+        """
+        Bytes that it takes on the disk, as far as it is on this machine.
+        """
+
     def commit(change: Change) -> Deferred[Commit]:
         """
         Write all of *change*, or nothing. A killmail that is there keeps its body,

@@ -69,7 +69,11 @@ class Health:
             "reasons": reasons,
             "server": SERVER_NAME,
             "streams": len(self._hub),
-            "store": {"epoch": self._store.epoch, "head": self._store.marks.head},
+            "store": {
+                "epoch": self._store.epoch,
+                "head": self._store.marks.head,
+                "bytes": self._store.size(),
+            },
             "feeds": [_feed(each) for each in statuses],
         }
 
