@@ -41,7 +41,8 @@ class BoundsCase(PublicCase):
         self.assertEqual(response.headers["Access-Control-Allow-Origin"], "*")
         self.assertEqual(int(response.headers["Content-Length"]), len(response.body))
         error = json.loads(response.body)["error"]
-        self.assertEqual((error["domain"], error["type"]), ("http", kind))
+        domain = "server" if status == 503 else "http"
+        self.assertEqual((error["domain"], error["type"]), (domain, kind))
         message: str = error["message"]
         return message
 
@@ -182,6 +183,53 @@ class BodyTests(BoundsCase):
         )
         client.send(b"x" * MAX_BODY_BYTES)
         self.assertEqual(client.response.status, 415)
+
+
+class IncomingTests(BoundsCase):
+    """
+    Bodies that are coming in, of all clients together.
+    """
+
+    def begin(self, public: Public, size: int = 1000) -> Connection:
+        client = public.ask(STREAM, f"Content-Length: {size}", method="POST")
+        client.send(b"x" * (size // 2))
+        return client
+
+    def test_too_much(self) -> None:
+        """
+        Who brings more than there is room for is told to come back; bodies that are
+        complete, are given up or come too late make room.
+        """
+        public = self.public(most_incoming=1999)
+        clients = [self.begin(public) for _ in range(3)]
+        self.assertEqual(public.site.incoming, 1500)
+        late = self.begin(public)
+        self.assert_refused(late, 503, "busy")
+        self.assertEqual(public.site.incoming, 1500)
+        clients[0].send(b"x" * 400)
+        self.assertEqual(public.site.incoming, 1900)
+        clients[1].leave()
+        self.assertEqual(public.site.incoming, 1400)
+        clients[0].send(b"x" * 100)
+        self.assertEqual(public.site.incoming, 500)
+        self.assertEqual(clients[0].response.status, 415)
+        public.clock.advance(15)
+        self.assertTrue(clients[2].closed)
+        clients[2].leave()
+        self.assertEqual(public.site.incoming, 0)
+
+    def test_a_stream_keeps_none(self) -> None:
+        """
+        Nor does a stream keep a body that nobody asked it for.
+        """
+        public = self.public()
+        client = public.ask(STREAM, "Content-Length: 1000")
+        client.send(b"x" * 1000)
+        self.assertEqual(chunks(client.raw), [CONNECTED])
+        (request,) = client.channel.requests
+        assert request.content is not None
+        self.assertTrue(request.content.closed)
+        self.assertEqual(public.site.incoming, 0)
 
 
 class DeadlineTests(BoundsCase):

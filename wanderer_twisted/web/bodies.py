@@ -18,11 +18,9 @@ def read_object(request: PublicRequest) -> dict[str, Any]:
     """
     _check_type(request.requestHeaders.getRawHeaders(b"Content-Type", []))
     assert request.content is not None  # it was read to its end
-    with request.content as content:  # freed here: the answer may be a stream
-        body = content.read()
     try:
         document = json.loads(
-            body.decode("utf-8"),
+            request.content.read().decode("utf-8"),
             object_pairs_hook=_once_each,
             parse_constant=_no_constant,
         )

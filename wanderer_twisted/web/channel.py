@@ -18,6 +18,7 @@ from wanderer_twisted.web.errors import (
     ApiError,
     bad_request,
     body_too_large,
+    busy,
     head_too_large,
 )
 
@@ -48,6 +49,7 @@ class _Incoming:
     deadline: IDelayedCall
     head_bytes: int = 0
     head_lines: int = 0
+    body_bytes: int = 0
 
 
 class BoundedChannel(HTTPChannel):
@@ -138,8 +140,15 @@ class BoundedChannel(HTTPChannel):
     # --- the body -------------------------------------------------------------
 
     def rawDataReceived(self, data: bytes) -> None:
-        if not self._refused:
-            super().rawDataReceived(data)
+        if self._refused:
+            return
+        if self._incoming is not None:
+            self._incoming.body_bytes += len(data)
+            self.site.incoming += len(data)
+            if self.site.incoming > self.site.most_incoming:
+                self.refuse(busy("Too much is coming in at once; try again soon"))
+                return
+        super().rawDataReceived(data)
 
     def allContentReceived(self) -> None:
         if self._refused:
@@ -206,7 +215,10 @@ class BoundedChannel(HTTPChannel):
 
     def _end(self) -> None:
         incoming, self._incoming = self._incoming, None
-        if incoming is not None and incoming.deadline.active():
+        if incoming is None:
+            return
+        self.site.incoming -= incoming.body_bytes
+        if incoming.deadline.active():
             incoming.deadline.cancel()
 
     def _too_late(self) -> None:

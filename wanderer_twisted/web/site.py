@@ -89,10 +89,12 @@ class PublicRequest(Request):
             self.setHeader(b"Connection", b"close")
             self.current_channel.answer_last()
 
-    def forget_heads(self) -> None:
+    def forget(self) -> None:
         """
-        Free both heads, which are dealt with; a stream may live for days.
+        Free both heads and the body, which are dealt with; a stream may live for days.
         """
+        if self.content is not None:
+            self.content.close()
         self.requestHeaders = self.responseHeaders = Headers()
         self.args = {}
         self.uri = self.path
@@ -202,7 +204,9 @@ class PublicSite(Site):
     :param accepted: called for each connection that is accepted.
     :param most_channels: connections beyond this are reset; None for no bound.
     :param request_seconds: within which a request must be complete.
+    :param most_incoming: bytes of bodies that may be coming in at once, of all clients.
     :ivar channels: connections now.
+    :ivar incoming: bytes of bodies that are not complete yet.
     :ivar late: connections closed because a request was not complete in time.
     :ivar turned_away: connections that were reset.
     :ivar responses: how many responses there were, by status.
@@ -223,12 +227,15 @@ class PublicSite(Site):
         accepted: Callable[[], None] = lambda: None,
         most_channels: int | None = None,
         request_seconds: float = 15.0,
+        most_incoming: int = 64 << 20,
     ) -> None:
         super().__init__(resource, reactor=reactor, parsePOSTFormSubmission=False)
         self.cors = cors
         self.proxies = proxies
         self.request_seconds = request_seconds
+        self.most_incoming = most_incoming
         self.channels = 0
+        self.incoming = 0
         self.late = 0
         self.turned_away = 0
         self.left = 0

@@ -62,7 +62,7 @@ class SSETransport:
         self._request.answer_last()
         self._request.registerProducer(producer, True)  # before the first write
         self._request.write(b"")  # the head alone: no chunk
-        self._request.forget_heads()
+        self._request.forget()
 
     def write(self, event: bytes) -> None:
         if self._request.current_channel is not None:
