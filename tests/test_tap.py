@@ -23,6 +23,7 @@ from wanderer_twisted.history import History
 from wanderer_twisted.ingest.feeds import FeedService
 from wanderer_twisted.ops.health import FeedWatch
 from wanderer_twisted.ops.retention import Retention
+from wanderer_twisted.partition import KINDS
 from wanderer_twisted.simulator.service import Simulator
 from wanderer_twisted.stream.hub import Hub
 from wanderer_twisted.tap import Demo, Options, makeService
@@ -197,7 +198,8 @@ class MakeServiceTests(TapCase):
             "listen: ['tcp:1', 'tcp:2']\n"
             "zkillboard: {requests_per_second: 0.5}\n"
             "history: {batch_size: 7, batch_pause_ms: 250, pacing_budget_seconds: 9}\n"
-            "limits: {connections: 11, connections_per_address: 3}"
+            "limits: {connections: 11, connections_per_address: 3, character_ids: 4,"
+            " corporation_ids: 5, alliance_ids: 6, system_ids: 7, post_ids: 8}"
         )
         self.assertEqual(len(server.listeners), 2)
         pace = server.hub.pace
@@ -206,6 +208,9 @@ class MakeServiceTests(TapCase):
         self.assertEqual(
             (admission.connections, admission.connections_per_address), (11, 3)
         )
+        rules = server.api._rules
+        most = [getattr(rules, f"{name}_ids") for name in (*KINDS, "post")]
+        self.assertEqual(most, [4, 5, 6, 7, 8])
         intervals = {
             name: upstream.pace.interval
             for name, upstream in server.client.upstreams.items()

@@ -2,6 +2,7 @@
 The public site on real sockets: what only the kernel can show.
 """
 
+import json
 import socket
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -224,6 +225,24 @@ class StreamTests(SocketsCase):
         response, _ = parse(client.raw)
         self.assertEqual(response.body, CONNECTED + b"event: warning\ndata: {}\n\n")
         self.assertTrue(client.raw.endswith(b"\r\n0\r\n\r\n"))
+
+    async def test_posted(self) -> None:
+        """
+        A body of 10,000 ids arrives, behind a word that it may come.
+        """
+        await self.serve()
+        client = await self.connect()
+        body = json.dumps({"character_ids": list(range(1, 10_001))}, indent=8).encode()
+        client.transport.write(
+            b"POST /api/v1/kills/stream HTTP/1.1\r\nHost: x\r\n"
+            b"Content-Type: application/json\r\nExpect: 100-continue\r\n"
+            b"Content-Length: %d\r\n\r\n" % len(body)
+        )
+        await self.until(lambda: b"100 Continue" in client.raw)
+        client.transport.write(body)
+        await self.until(lambda: CONNECTED in client.raw)
+        (wish,) = self.public.hub.wishes
+        self.assertEqual(len(wish.filter.character_ids), 10_000)
 
     async def test_socket_options(self) -> None:
         """

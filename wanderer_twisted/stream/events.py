@@ -42,9 +42,7 @@ def end(cursor: str) -> bytes:
     return b"id: %b\n\n" % cursor.encode()
 
 
-def filters(
-    wanted: Filter, preload_days: int, since: int | None
-) -> dict[str, object]:
+def filters(wanted: Filter, preload_days: int, since: int | None) -> dict[str, object]:
     """
     What a client asked for, as it was understood.
 

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal
 
 import attrs
 
+from wanderer_twisted.killmail import MAX_ID
 from wanderer_twisted.partition import KINDS
 from wanderer_twisted.web.errors import invalid
 from wanderer_twisted.web.values import LONGEST_ECHO, decode, quoted, shown, unquote
@@ -36,7 +37,7 @@ class Parameter:
 PARAMETERS: Final = {
     each.name: each
     for each in (
-        *(Parameter(f"{kind}_ids", "ids", 1, 2**31 - 1) for kind in KINDS),
+        *(Parameter(f"{kind}_ids", "ids", 1, MAX_ID) for kind in KINDS),
         Parameter("min_value", "number", 0),
         Parameter("preload_days", "integer", 0),
         Parameter("since", "moment"),
