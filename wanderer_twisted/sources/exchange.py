@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from email.utils import parsedate_to_datetime
 from http.cookiejar import DefaultCookiePolicy
-from typing import Any
+from typing import Any, BinaryIO
 
 import attrs
 from treq.client import HTTPClient
@@ -24,7 +24,7 @@ from zope.interface import implementer
 from wanderer_twisted import SERVER_NAME
 from wanderer_twisted.encoding import dumps, loads
 from wanderer_twisted.interfaces import UpstreamError
-from wanderer_twisted.sources.body import BadAnswer, Body
+from wanderer_twisted.sources.body import BadAnswer, Body, NotKept
 
 #: No upstream is left alone for longer than this on its own word.
 LONGEST_RETRY_AFTER = 3600.0
@@ -50,6 +50,8 @@ class Request:
     :ivar document: sent as JSON; None for no body.
     :ivar timeout: seconds for connecting, head and body together.
     :ivar max_body: decoded bytes of the answer.
+    :ivar sink: where the decoded body of an answer goes as it comes, whatever its
+        status; None to have it in the answer.
     """
 
     method: str
@@ -59,6 +61,7 @@ class Request:
     document: object = None
     timeout: float = 30.0
     max_body: int = 8 << 20
+    sink: BinaryIO | None = attrs.field(default=None, repr=False)
 
 
 @attrs.frozen
@@ -137,6 +140,7 @@ class Exchange:
         :param upstream: its name, for reasons.
         :raises BadAnswer: the body is too large, or wrongly encoded.
         :raises TimedOut: the answer was not complete in time.
+        :raises NotKept: the file that its body goes to cannot be written.
         :raises Unreachable: anything else.
         """
         given_up: type[Exception] | None = None
@@ -168,6 +172,8 @@ class Exchange:
                 raise TimedOut(f"{about}: no whole answer within {seconds}") from error
             if isinstance(error, BadAnswer):
                 raise BadAnswer(f"{about}: {error.reason}") from error
+            if isinstance(error, NotKept):
+                raise
             raise Unreachable(f"{about}: {_describe(error)}") from error
         finally:
             if timer.active():
@@ -193,7 +199,8 @@ class Exchange:
             unbuffered=True,
             reactor=self._clock,  # type: ignore[arg-type]  # or treq imports the global
         )
-        body = Body(request.max_body, _header(response.headers, _ENCODING))
+        encoding = _header(response.headers, _ENCODING)
+        body = Body(request.max_body, encoding, request.sink)
         response.deliverBody(body)
         return Answer(
             upstream=upstream,

@@ -5,7 +5,7 @@ at the pace that its upstream asks for, and all of it is counted.
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, BinaryIO
 
 import attrs
 from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
@@ -122,6 +122,21 @@ class Upstream:
             max_body=self._manners.max_body,
         )
         return await self._send(request, attempts)
+
+    async def download(
+        self, url: str, sink: BinaryIO, timeout: float, max_body: int
+    ) -> Answer:
+        """
+        Ask for a large document, once, and have its body written as it comes, decoded.
+
+        :param sink: worthless where this fails, or the status is not 200.
+        :param timeout: seconds, for all of it.
+        :param max_body: decoded bytes.
+        :raises OSError: it cannot be written.
+        :raises UpstreamError: there is no answer, or not the whole of one.
+        """
+        request = Request("GET", url, timeout=timeout, max_body=max_body, sink=sink)
+        return await self._send(request, attempts=1)
 
     async def post(
         self, url: str, document: object, headers: Mapping[str, str] | None = None
