@@ -36,8 +36,8 @@ class NotKept(OSError):
 class Body(Protocol):
     """
     Collects a body, or writes it to a file as it comes. Whatever ends it early (too
-    large, broken gzip, cancellation) closes the connection: that is the only way to stop
-    a peer that goes on, or hangs.
+    large, broken gzip, cancellation) closes the connection: that is the only way to
+    stop a peer that goes on, or hangs.
 
     :ivar done: fires with the decoded body, empty where it went to a file;
         :exc:`BadAnswer` if it is too large or broken, :exc:`NotKept` if the file fails,

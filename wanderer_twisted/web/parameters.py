@@ -27,6 +27,8 @@ from wanderer_twisted.web.moments import read_moment
 from wanderer_twisted.web.values import integer, number, quoted, shown
 
 _LONGEST_CURSOR = 256  # four times a true one; longer ones are wrong without the rest
+#: Seconds by which a client's clock may be ahead of ours.
+_AHEAD = 300
 _ANY_IDS = f"{', '.join(IDS[:-1])} or {IDS[-1]}"
 
 
@@ -149,10 +151,10 @@ class Rules:
                 f"Invalid since: {quoted(text)} is neither a time (ISO 8601 or UNIX"
                 " seconds) nor a duration such as 36h"
             )
-        if moment > now:
+        if moment > now + _AHEAD:
             raise invalid(f"since must not be in the future, got {quoted(text)}")
         self._check_preload("since", wanted)
-        return max(moment, int(now) - self.max_days * DAY)
+        return max(min(moment, int(now)), int(now) - self.max_days * DAY)
 
     def _check_preload(self, name: str, wanted: Filter) -> None:
         if not self.character_preload:
