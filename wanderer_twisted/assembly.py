@@ -3,7 +3,7 @@ Settings into services: the only place that knows all parts.
 """
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -12,14 +12,16 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
+from wanderer_twisted.archive import Archive, Loader, Rounds, Stager
 from wanderer_twisted.config import RedisqFeed, Settings
 from wanderer_twisted.history import History
 from wanderer_twisted.ingest import FeedService, Intake, NameBook, Renamer, statuses
-from wanderer_twisted.interfaces import IKillmailFeed
+from wanderer_twisted.interfaces import IKillmailFeed, IKillmailStore
 from wanderer_twisted.ops.health import FeedWatch, Health, best
 from wanderer_twisted.ops.indexing import Indexing
 from wanderer_twisted.ops.retention import Retention
-from wanderer_twisted.records import BatchLimits
+from wanderer_twisted.records import ArchivedDay, BatchLimits, FeedState
+from wanderer_twisted.sources.archive import make_archive
 from wanderer_twisted.sources.esi import make_esi
 from wanderer_twisted.sources.http import Client, make_client
 from wanderer_twisted.sources.r2z2 import make_r2z2
@@ -45,6 +47,9 @@ from wanderer_twisted.web.site import PublicSite
 _SPARE_CHANNELS = 1_000
 
 _STOP_SECONDS = 15.0
+
+#: Feeds in one of these have told of all their holes.
+_CAUGHT_UP: Collection[FeedState] = ("live", "quiet", "silent")
 
 
 class Server(MultiService):
@@ -93,6 +98,19 @@ class Server(MultiService):
             values_deadline_seconds=settings.history.values_deadline_seconds,
             histories_at_once=settings.limits.histories_at_once,
         )
+        self.archive = Archive(
+            reactor,
+            make_rounds(
+                settings,
+                reactor,
+                self.client,
+                self.store,
+                Intake(reactor, esi, self.names),
+                [feed.name for feed in self.feeds],
+                settings.archive.backfill_days,
+            ),
+            lambda: any(each.state in _CAUGHT_UP for each in statuses(self.feeds)),
+        )
         self.hub = Hub(
             reactor,
             self.store,
@@ -111,6 +129,7 @@ class Server(MultiService):
             self.hub,
             self.names,
             self.history,
+            self.archive,
             *self.feeds,
             Renamer(reactor, self.store, self.names),
             Retention(reactor, self.store),
@@ -199,6 +218,38 @@ class Server(MultiService):
                 raise
             except Exception:
                 self._log.failure("could not stop in time")
+
+
+def make_rounds(
+    settings: Settings,
+    reactor: Any,
+    client: Client,
+    store: IKillmailStore,
+    intake: Intake,
+    feeds: Collection[str],
+    backfill_days: int,
+    told: Callable[[ArchivedDay], None] = lambda day: None,
+) -> Rounds:
+    """
+    The work on the archive, for the server and for ``wanderer-backfill``.
+
+    :param intake: one of its own.
+    :param feeds: the names of those that run.
+    :param told: called with each day that was worked on.
+    """
+    source = make_archive(client, reactor, settings.archive.url)
+    folder = f"{settings.database_path}.archive"
+    stage = Stager(reactor).stage
+    return Rounds(
+        reactor,
+        store,
+        source,
+        Loader(reactor, store, source, intake, stage, folder),
+        feeds,
+        backfill_days,
+        settings.history.max_days,
+        told,
+    )
 
 
 def _make_feeds(
