@@ -65,12 +65,14 @@ class Done(RoundsCase):
 
     def test_again(self) -> None:
         """
-        The next round asks for the totals only.
+        The next round asks for the totals only, and writes nothing.
         """
         self.go()
         self.archive.asked.clear()
+        before = self.store.commits
         self.go()
         self.assertEqual(self.archive.asked, [("totals", 0)])
+        self.assertEqual(self.store.commits, before)
 
     def test_confirmed(self) -> None:
         """

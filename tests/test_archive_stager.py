@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.trial.unittest import TestCase
 
@@ -103,10 +104,15 @@ class StagerTests(TestCase):
 
     async def test_nonsense(self) -> None:
         """
-        An answer that is none is an error, however long it is.
+        An answer that is none is an error, and so is one that is longer than any.
         """
-        self.run_instead("print('x' * 1_000_000)")
+        self.run_instead("print('x')")
         self.assertIn("told nothing", await self.refusal())
+        answer = dumps(attrs.asdict(Staged(1, 0, 0, 0, 0, [], 0))).decode()
+        self.run_instead(f"print(' ' * 100_000 + {answer!r})")
+        self.assertIn("told nothing", await self.refusal())
+        self.run_instead(f"print({answer!r})")
+        self.assertEqual((await self.stage()).parts, 1)
 
     async def test_deadline(self) -> None:
         """

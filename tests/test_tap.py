@@ -18,6 +18,7 @@ from twisted.python.usage import UsageError
 
 from tests.support.cases import SyncCase
 from wanderer_twisted import tap
+from wanderer_twisted.archive import Archive
 from wanderer_twisted.assembly import Server
 from wanderer_twisted.history import History
 from wanderer_twisted.ingest.feeds import FeedService
@@ -169,7 +170,7 @@ class MakeServiceTests(TapCase):
         kinds = [type(each) for each in server]
         self.assertIs(kinds[0], Hub)
         self.assertIs(kinds[-1], Listener)
-        for kind in (History, FeedService, FeedWatch, Retention):
+        for kind in (History, Archive, FeedService, FeedWatch, Retention):
             self.assertEqual(kinds.count(kind), 1, kind)
         self.assertEqual(list(self.folder.glob("own.db*")), [])
         self.assertEqual(self.reactor.tcpServers, [])
