@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from twisted.internet.defer import Deferred
+from twisted.internet.interfaces import IReactorTime
 from zope.interface import implementer
 
 from tests.support.killmails import DAY, esi
@@ -17,7 +18,7 @@ from wanderer_twisted.archive.loading import Loader
 from wanderer_twisted.archive.rounds import Outcome, Rounds
 from wanderer_twisted.days import day_of
 from wanderer_twisted.encoding import dumps
-from wanderer_twisted.interfaces import IArchiveSource
+from wanderer_twisted.interfaces import IArchiveSource, Refused
 from wanderer_twisted.records import (
     ArchivedDay,
     Change,
@@ -36,9 +37,17 @@ MORNING = NOW + 9 * 3600
 
 @implementer(IArchiveSource)
 class PastArchive:
-    """Stand-in."""
+    """
+    :ivar lists: day -> id -> hash; every other day is refused.
+    :ivar files: day -> its file with bodies, as it comes.
+    :ivar counts: day -> what the totals say of it, where not what the list does.
+    :ivar errors: ``totals``, ``listing`` or ``bodies`` -> what is raised instead, one
+        after the other.
+    :ivar asked: what was asked for, and the day, in order; 0 for the totals.
+    :ivar clock_skew: seconds by which its clock is ahead of ours.
+    """
 
-    def __init__(self, clock: Any) -> None:
+    def __init__(self, clock: IReactorTime) -> None:
         self.lists: dict[int, dict[int, str]] = {}
         self.files: dict[int, bytes] = {}
         self.counts: dict[int, int] = {}
@@ -48,33 +57,31 @@ class PastArchive:
         self.clock_skew = 0
         self._clock = clock
 
-    async def _ask(self, what: str, day: int) -> None:
-        self.asked.append((what, day))
-        await self.gate.pass_through()
-        for key in (f"{what} {day}", what):
-            if self.errors.get(key):
-                raise self.errors[key].popleft()
-
     async def totals(self) -> Totals:
         await self._ask("totals", 0)
         counts = {day: len(ids) for day, ids in self.lists.items()} | self.counts
-        return Totals(counts, self._clock.seconds())
+        return Totals(counts, self._now())
 
     async def listing(self, day: int) -> DayList:
-        from wanderer_twisted.interfaces import Refused
-
         await self._ask("listing", day)
         if day not in self.lists:
             raise Refused("There is no such file")
-        return DayList(dict(self.lists[day]), self._clock.seconds() + self.clock_skew)
+        return DayList(dict(self.lists[day]), self._now())
 
     async def bodies(self, day: int, path: str) -> None:
-        from wanderer_twisted.interfaces import Refused
-
         await self._ask("bodies", day)
         if day not in self.files:
             raise Refused("There is no such file")
         Path(path).write_bytes(self.files[day])
+
+    async def _ask(self, what: str, day: int) -> None:
+        self.asked.append((what, day))
+        await self.gate.pass_through()
+        if self.errors.get(what):
+            raise self.errors[what].popleft()
+
+    def _now(self) -> float:
+        return self._clock.seconds() + self.clock_skew
 
 
 class ArchiveCase(PastCase):
