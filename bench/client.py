@@ -22,6 +22,7 @@ _TAIL = 600
 
 #: The last bytes of an event: its blank line, and the end of its chunk.
 EVENT_END = b"\n\n\r\n"
+BATCH = b"event: batch"
 TRANSITION = b"event: transition"
 
 
@@ -70,6 +71,7 @@ class Told:
     :ivar seconds: from the request to the last byte of ``transition``. Not from
         ``connected``: by the time a client sees that, more may be waiting behind it.
     :ivar first_at: when the first batch began, UNIX seconds.
+    :ivar first_seconds: from the request to the last byte of the first batch.
     :ivar warnings: their types.
     """
 
@@ -78,6 +80,7 @@ class Told:
     bytes: int
     seconds: float
     first_at: float
+    first_seconds: float
     warnings: tuple[str, ...]
 
 
@@ -86,8 +89,8 @@ def preload(port: int, query: str) -> Told:
     Read a stream up to its ``transition``, then check what was read.
     """
     parts: list[bytes] = []
-    first_at = 0.0
-    tail = b""
+    first_at = first_seconds = 0.0
+    head = tail = b""
     started_at = time.monotonic()
     with connect(port, query) as connection:
         while True:
@@ -96,8 +99,13 @@ def preload(port: int, query: str) -> Told:
                 raise RuntimeError("The stream ended early")
             parts.append(part)
             tail = tail[-_TAIL:] + part
-            if not first_at and b"event: batch" in tail:
-                first_at = time.time()
+            if not first_seconds:
+                head += part
+                begin = head.find(BATCH)
+                if begin != -1:
+                    first_at = first_at or time.time()
+                    if head.find(EVENT_END, begin) != -1:
+                        first_seconds = time.monotonic() - started_at
             if TRANSITION in tail[-_TAIL:] and tail.endswith(EVENT_END):
                 break
         seconds = time.monotonic() - started_at
@@ -109,7 +117,15 @@ def preload(port: int, query: str) -> Told:
     if len(killmails) != total or len(set(killmails)) != total:
         raise RuntimeError(f"{len(killmails)} killmails of {total}")
     warnings = tuple(loads(data)["type"] for name, data in found if name == "warning")
-    return Told(total, len(batches), len(received), seconds, first_at, warnings)
+    return Told(
+        total,
+        len(batches),
+        len(received),
+        seconds,
+        first_at,
+        first_seconds,
+        warnings,
+    )
 
 
 class Crowd:

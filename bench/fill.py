@@ -15,6 +15,7 @@ from twisted.internet.task import react
 
 from bench.killmails import FIRST_HISTORY_ID, Killmails, entry_of
 from wanderer_twisted.encoding import loads
+from wanderer_twisted.partition import KINDS
 from wanderer_twisted.records import Change, Coverage, Entry, FeedPosition
 from wanderer_twisted.sources.r2z2_cursor import Cursor
 from wanderer_twisted.store.sqlite import make_store
@@ -22,16 +23,20 @@ from wanderer_twisted.store.sqlite import make_store
 #: Days over which a history is laid out.
 DAYS = 89
 
+#: What the feed asks for next.
+NEXT_SEQUENCE = 96_000_000
+
 _AT_ONCE = 100
 
 
 def entries(spec: Mapping[str, Any], now: float) -> Iterator[Entry]:
     """
-    :param spec: ``data``, and ``histories``: each a kind, an id and how many killmails.
+    :param spec: ``data``; ``histories``: each a kind, an id and how many killmails;
+        and for how many seconds the feed has been ``followed``.
     """
     killmails = Killmails(spec["data"])
     id = FIRST_HISTORY_ID
-    for kind in ("character", "system"):
+    for kind in KINDS:
         wanted = {each[1]: each[2] for each in spec["histories"] if each[0] == kind}
         for owner in killmails.owners(kind) if wanted else ():
             count = wanted.get(owner.id, 0)
@@ -56,7 +61,8 @@ async def fill(reactor: Any, spec: Mapping[str, Any]) -> None:
         Coverage(kind, owner, 0, now - 65 * 60, now)
         for kind, owner, _ in spec["histories"]
     ]
-    position = FeedPosition("r2z2", Cursor(96_000_000, now).text(), now - 2 * 3600)
+    cursor = Cursor(NEXT_SEQUENCE, now)
+    position = FeedPosition("r2z2", cursor.text(), now - spec["followed"])
     change = Change(entries=batch, coverage=coverage, position=position)
     await store.commit(change)
     await store.close()

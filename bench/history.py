@@ -3,14 +3,15 @@ A stored history, from the request to the last byte of ``transition``.
 """
 
 import os
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from bench.client import preload
-from bench.killmails import Owner
+from bench.client import Told, preload
 from bench.report import ms, options, tell
 from bench.server import Workshop
 
-_UNPACED = {"batch_pause_ms": 0}
+UNPACED = {"batch_pause_ms": 0}
 
 
 def drop_from_cache(path: Path) -> None:
@@ -25,23 +26,39 @@ def drop_from_cache(path: Path) -> None:
             os.close(handle)
 
 
-def measure(shop: Workshop, owner: Owner, count: int, runs: int) -> None:
-    path = shop.fill(f"{owner.kind}-{count}", [(owner.kind, owner.id, count)])
-    query = f"{owner.kind}_ids={owner.id}&preload_days=90"
-    what = f"{count} killmails of one {owner.kind}"
+def measure(shop: Workshop, path: Path, query: str, what: str, runs: int) -> None:
+    """
+    :param path: of a store that has it.
+    """
     for pacing in ("without", "with"):
-        history = _UNPACED if pacing == "without" else {}
+        history = UNPACED if pacing == "without" else {}
         with shop.server(path, history=history) as server:
             preload(server.port, query)  # warms the server up
             told = [preload(server.port, query) for _ in range(runs)]
         size = f"[{told[0].batches} batches, {told[0].bytes / 1e6:.2f} MB]"
-        tell(f"{what}, {pacing} pacing", ms([t.seconds for t in told]), "ms", size)
+        tell_preloads(f"{what}, {pacing} pacing", told, size)
+
+
+def measure_cold(
+    shop: Workshop, path: Path, query: str, what: str, runs: int, **settings: Any
+) -> None:
+    """
+    The same as the first request of a server, from a file that is not in memory.
+
+    :param settings: of the server, beside ``history.batch_pause_ms``.
+    """
+    history = {**UNPACED, **settings.pop("history", {})}
     cold = []
     for _ in range(runs):
-        with shop.server(path, history=_UNPACED) as server:
+        with shop.server(path, history=history, **settings) as server:
             drop_from_cache(path)
-            cold.append(preload(server.port, query).seconds)
-    tell(f"{what}, first request of a server, cold file", ms(cold), "ms")
+            cold.append(preload(server.port, query))
+    tell_preloads(f"{what}, first request of a server, cold file", cold)
+
+
+def tell_preloads(what: str, told: Sequence[Told], note: str = "") -> None:
+    tell(what, ms([each.seconds for each in told]), "ms", note)
+    tell("  its first batch", ms([each.first_seconds for each in told]), "ms")
 
 
 def main() -> None:
@@ -54,7 +71,11 @@ def main() -> None:
                 f" {owner.mean_body:.0f} bytes each at ESI"
             )
             for count in (300, 10_000):
-                measure(shop, owner, count, wish.runs)
+                path = shop.fill(f"{kind}-{count}", [(kind, owner.id, count)])
+                query = f"{kind}_ids={owner.id}&preload_days=90"
+                what = f"{count} killmails of one {kind}"
+                measure(shop, path, query, what, wish.runs)
+                measure_cold(shop, path, query, what, wish.runs)
 
 
 if __name__ == "__main__":

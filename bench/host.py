@@ -8,8 +8,11 @@ clock, which all its processes share.
 
 import cProfile
 import json
+import resource
 import sys
 import time
+from array import array
+from collections.abc import Iterator
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -20,7 +23,8 @@ from twisted.protocols.basic import LineReceiver
 
 from bench.killmails import entry_of
 from wanderer_twisted.interfaces import IKillmailStore
-from wanderer_twisted.records import Change, Commit
+from wanderer_twisted.records import ArchivedDay, Change, Commit, Entry
+from wanderer_twisted.sources.pacing import Pace
 from wanderer_twisted.store import writing
 from wanderer_twisted.tap import Options, makeService
 
@@ -36,7 +40,7 @@ class Ticker:
     def __init__(self, reactor: Any) -> None:
         self._reactor = reactor
         self._due = 0.0
-        self.late: list[float] = []
+        self.late = array("d")  # a list of floats would be seen in the memory
 
     def start(self) -> None:
         self._due = time.monotonic() + _TICK
@@ -47,8 +51,21 @@ class Ticker:
         self.start()
 
     def take(self) -> list[float]:
-        taken, self.late = sorted(self.late), []
+        taken, self.late = sorted(self.late), array("d")
         return taken
+
+
+class NotingPace(Pace):
+    """
+    :ivar waited: seconds that requests had to wait for their tokens.
+    """
+
+    waited = 0.0
+
+    def take(self) -> float:
+        wait = super().take()
+        self.waited += wait
+        return wait
 
 
 class Control(LineReceiver):
@@ -58,14 +75,16 @@ class Control(LineReceiver):
 
     delimiter = b"\n"
 
-    def __init__(self, reactor: Any, server: Any, live: list[Any]) -> None:
+    def __init__(self, reactor: Any, server: Any, live: Iterator[Entry]) -> None:
         self._reactor = reactor
         self._server = server
-        self._live = iter(live)
+        self._live = live
         self._ticker = Ticker(reactor)
         self._profile = cProfile.Profile()
         self._committed_at = 0.0
+        self._days: list[Any] = []
         self._note_commits()
+        self._note_days()
 
     def connectionMade(self) -> None:
         self._say({"port": self._server.listeners[0].port.getHost().port})
@@ -85,16 +104,42 @@ class Control(LineReceiver):
 
     def _note_commits(self) -> None:
         """
-        Have the writer's thread note when its transaction is on the disk.
+        Have the writer's thread note when what is live is on the disk.
         """
         commit = writing.commit
 
-        def noted(*args: Any, **keywords: Any) -> Commit:
-            result = commit(*args, **keywords)
-            self._committed_at = time.monotonic()
+        def noted(*args: Any, change: Change, **keywords: Any) -> Commit:
+            result = commit(*args, change=change, **keywords)
+            if change.announce:
+                self._committed_at = time.monotonic()
             return result
 
         writing.commit = noted
+
+    def _note_days(self) -> None:
+        """
+        Have the archive note how long each day takes, and how much of that it waits
+        for its turn to ask.
+        """
+        loader = self._server.archive.rounds.loader
+        upstream = self._server.client.upstreams["archive"]
+        upstream.pace = pace = NotingPace(self._reactor, upstream.pace.interval)
+        load = loader.load
+
+        async def noted(row: ArchivedDay, total: int | None) -> ArchivedDay:
+            begun, waited, before = time.monotonic(), pace.waited, loader.killmails
+            found = await load(row, total)
+            self._days.append(
+                {
+                    "seconds": time.monotonic() - begun,
+                    "waited": pace.waited - waited,
+                    "killmails": loader.killmails - before,
+                    "reason": found.reason,
+                }
+            )
+            return found
+
+        loader.load = noted
 
     # --- commands --------------------------------------------------------------
 
@@ -118,6 +163,20 @@ class Control(LineReceiver):
 
     async def do_streams(self) -> Any:
         return {"open": len(self._server.hub), "closings": self._server.hub.closings}
+
+    async def do_archive(self) -> Any:
+        """
+        What the archive did.
+
+        :returns: whether it began, the days that it is through with, and the memory
+            that the largest of its processes had.
+        """
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return {
+            "begun": self._server.archive.rounds.current is not None,
+            "days": self._days,
+            "staging": children.ru_maxrss * 1024,
+        }
 
     async def do_tick(self) -> Any:
         """
@@ -152,8 +211,8 @@ def main(config: str, live_path: str) -> None:
 
     log = textFileLogObserver(sys.stderr)
     globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
-    with open(live_path, "rb") as documents:
-        live = list(map(entry_of, documents))
+    documents = open(live_path, "rb")  # noqa: SIM115  (read while it runs)
+    live = map(entry_of, documents)
     options = Options()
     options.parseOptions(["--config", config])
     server: Any = makeService(options, reactor)

@@ -16,16 +16,22 @@ from wanderer_twisted.simulator.names import Names
 from wanderer_twisted.simulator.world import Posting
 
 #: Ids of what is repeated; no killmail of the data has one as high.
+FIRST_ARCHIVE_ID = 300_000_000
 FIRST_HISTORY_ID = 500_000_000
 FIRST_LIVE_ID = 900_000_000
 
-_MODIFIERS: Mapping[Kind, str] = {"character": "characterID", "system": "systemID"}
+_MODIFIERS: Mapping[Kind, str] = {
+    "character": "characterID",
+    "corporation": "corporationID",
+    "alliance": "allianceID",
+    "system": "systemID",
+}
 
 
 @attrs.frozen
 class Owner:
     """
-    A character or a system, and the killmails of the data that it is in.
+    A character, a corporation and so on, and the killmails of the data that it is in.
     """
 
     kind: Kind

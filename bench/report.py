@@ -8,14 +8,18 @@ from collections.abc import Sequence
 from statistics import median
 
 
-def options(description: str | None) -> argparse.Namespace:
+def parser(description: str | None) -> argparse.ArgumentParser:
     """
-    What every figure can be told.
+    For what every figure can be told.
     """
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", help="killmails, .jsonl or .jsonl.gz")
     parser.add_argument("--runs", type=int, default=3, help="of which medians are told")
-    return parser.parse_args()
+    return parser
+
+
+def options(description: str | None) -> argparse.Namespace:
+    return parser(description).parse_args()
 
 
 def tell(what: str, values: Sequence[float], unit: str, note: str = "") -> None:

@@ -6,6 +6,7 @@ import json
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -39,12 +40,21 @@ class Workshop:
     def __exit__(self, *_: object) -> None:
         self._folder.cleanup()
 
-    def fill(self, name: str, histories: Sequence[History]) -> Path:
+    def fill(
+        self, name: str, histories: Sequence[History], followed: float = 2 * 3600
+    ) -> Path:
         """
         Make a store with these histories.
+
+        :param followed: for how many seconds its feed has run without a hole.
         """
         path = self.folder / f"{name}.db"
-        spec = {"data": self.data, "path": str(path), "histories": list(histories)}
+        spec = {
+            "data": self.data,
+            "path": str(path),
+            "histories": list(histories),
+            "followed": followed,
+        }
         command = [sys.executable, "-m", "bench.fill", json.dumps(spec)]
         subprocess.run(command, check=True)
         return path
@@ -71,20 +81,24 @@ class Workshop:
             "contact": "bench",
             "feeds": [{"kind": "r2z2", "url": NOWHERE}],
             "zkillboard": {"url": NOWHERE},
+            "archive": {"url": NOWHERE},
             "esi": {"url": NOWHERE},
             **settings,
         }
         path = self.folder / "config.yaml"
         path.write_text(yaml.safe_dump(config))
-        return Server(path, documents, self.folder / "server.log")
+        return Server(database, path, documents, self.folder / "server.log")
 
 
 class Server:
     """
     A running server, ended by ``with``.
+
+    :ivar database: the path of its file.
     """
 
-    def __init__(self, config: Path, live: Path, log: Path) -> None:
+    def __init__(self, database: Path, config: Path, live: Path, log: Path) -> None:
+        self.database = database
         command = [sys.executable, "-m", "bench.host", str(config), str(live)]
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
@@ -142,6 +156,58 @@ class Server:
         """
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / 100
+
+
+class MemoryWatch:
+    """
+    Looks at a server's memory all the time, in ``with``.
+
+    :ivar before: resident bytes at first; :ivar most: at most; :ivar after: at last.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look, daemon=True)
+        self.before = self.most = self.after = server.memory()
+
+    def _look(self) -> None:
+        while not self._ended.wait(0.05):
+            self.most = max(self.most, self._server.memory())
+
+    def __enter__(self) -> "MemoryWatch":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ended.set()
+        self._thread.join()
+        self.after = self._server.memory()
+
+
+class StaticServer:
+    """
+    A process that serves a folder of gzipped files, ended by ``with``.
+
+    :ivar sent: bytes, known when it has ended.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "bench.static", str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        self.url = f"http://127.0.0.1:{int(self._process.stdout.readline())}"
+        self.sent = 0
+
+    def __enter__(self) -> "StaticServer":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        output, _ = self._process.communicate(timeout=60)
+        self.sent = int(output)
 
 
 class Listener:
