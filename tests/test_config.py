@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.support.cases import SyncCase
 from tests.support.settings import ConfigCase
 from wanderer_twisted.config import (
+    Archive,
     ConfigError,
     Esi,
     R2z2Feed,
@@ -83,6 +84,17 @@ class LoadingTests(ConfigCase):
         self.assertEqual(
             [feed.kind for feed in loaded.feeds], ["redisq", "r2z2", "r2z2"]
         )
+
+    def test_archive(self) -> None:
+        """
+        Up to ninety days can be held, and by default none is.
+        """
+        self.assertEqual(load_settings().archive.backfill_days, 0)
+        for days in (0, 1, 90):
+            loaded = self.load(
+                f"archive: {{backfill_days: {days}, url: 'http://[::1]:4010/h/'}}"
+            )
+            self.assertEqual(loaded.archive, Archive("http://[::1]:4010/h", days))
 
     def test_date_without_quotes(self) -> None:
         """

@@ -35,7 +35,7 @@ class RefusalTests(ConfigCase):
         """
         The keys of parts that are left for later are unknown.
         """
-        for key in ("admin_listen", "archive", "manhole"):
+        for key in ("admin_listen", "manhole"):
             error = self.assertRaises(ConfigError, self.load, f"{key}: x")
             self.assertIn(f"{self.path}: {key}: unknown key, ", str(error))
 
@@ -109,6 +109,7 @@ class RefusalTests(ConfigCase):
             ("limits.system_ids", "a whole number from 1 to 1000", ("0", "1001")),
             ("stream.heartbeat_seconds", "a number from 2 to 60", ("1.9", "61")),
             ("zkillboard.requests_per_second", "a number from 0.01 to 100", ("0",)),
+            ("archive.backfill_days", "a whole number from 0 to 90", ("-1", "91")),
         ):
             for value in values:
                 self.refuse_value(key, value, value, allowed)
