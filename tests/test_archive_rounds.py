@@ -113,11 +113,11 @@ class Done(RoundsCase):
         self.archive.gate.let_one()  # the totals
         self.settle()
         rounds = self.rounds
-        self.assertEqual((rounds.current, rounds.wanted, rounds.left), (A, 3, 3))
+        self.assertEqual((rounds.current, rounds.wanted, rounds.left), ([A, B], 3, 3))
         self.archive.gate.open()
         self.run_on()
         self.successResultOf(going)
-        self.assertEqual((rounds.current, rounds.wanted, rounds.left), (None, 3, 0))
+        self.assertEqual((rounds.current, rounds.wanted, rounds.left), ([], 3, 0))
 
     def test_stopped_and_begun_again(self) -> None:
         """
@@ -316,14 +316,15 @@ class Failed(RoundsCase):
 
     def test_store_away(self) -> None:
         """
-        A store that does not take what is to be noted ends the round.
+        A store that does not take what is to be noted ends the round; what is under
+        way then is the last.
         """
         refusal = fail(StoreUnavailable("disk full"))
         with patch.object(self.store, "commit", return_value=refusal):
             going = self.begin()
             self.run_on()
             self.failureResultOf(going, StoreUnavailable)
-        self.assertEqual(self.asked("listing"), [A])
+        self.assertEqual(self.asked("listing"), [A, B])
         self.assertEqual(self.go().incomplete, [])
 
     def test_no_totals(self) -> None:

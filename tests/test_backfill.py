@@ -6,6 +6,7 @@ from collections import deque
 from io import StringIO
 from pathlib import Path
 
+from twisted.internet.task import deferLater
 from twisted.python.usage import UsageError
 
 from tests.support.backfill import TODAY, ArchiveCase
@@ -13,6 +14,7 @@ from tests.support.cases import SyncCase
 from wanderer_twisted.backfill import Options
 from wanderer_twisted.interfaces import UpstreamError
 from wanderer_twisted.progress import Screen, size
+from wanderer_twisted.records import ArchivedDay
 
 
 class OptionsTests(SyncCase):
@@ -134,6 +136,14 @@ class ScreenTests(ScreenCase):
         On a terminal there is a bar, which is wiped when it is over.
         """
         self.out = Terminal()
+        real = self.loader.load
+
+        async def load(row: ArchivedDay, total: int | None) -> ArchivedDay:
+            if row.day == TODAY - 2:
+                await deferLater(self.clock, 2)
+            return await real(row, total)
+
+        self.patch(self.loader, "load", load)
         self.show()
         bar, wiped, total = self.out.getvalue().rsplit("\r", 2)
         self.assertIn("2026-11-18 [##########..........] 1 of 2 days", bar)

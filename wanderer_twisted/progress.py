@@ -83,13 +83,12 @@ class Screen:
 
     def _draw(self) -> None:
         rounds = self._rounds
-        if rounds is None or rounds.current is None:
+        if rounds is None or not rounds.current:
             return
         done = _BAR * (rounds.wanted - rounds.left) // max(1, rounds.wanted)
         bar = "#" * done + "." * (_BAR - done)
-        line = (
-            f"{readable(rounds.current)} [{bar}] {self._progress(rounds, rounds.left)}"
-        )
+        day, progress = rounds.current[0], self._progress(rounds, rounds.left)
+        line = f"{readable(day)} [{bar}] {progress}"
         try:
             width = os.get_terminal_size(self._out.fileno()).columns
         except OSError:

@@ -16,7 +16,7 @@ from collections.abc import (
     Iterator,
     Sequence,
 )
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -27,6 +27,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from wanderer_twisted.archive import planning
+from wanderer_twisted.days import readable
 from wanderer_twisted.ingest.committing import AT_ONCE, Committer
 from wanderer_twisted.ingest.intake import Intake
 from wanderer_twisted.interfaces import (
@@ -68,10 +69,10 @@ class NoDay(Exception):
 
 class Loader:
     """
-    Takes in days, one at a time.
+    Takes in days.
 
     :param intake: one of its own.
-    :param folder: for the files of a day, beside the database; there only meanwhile.
+    :param folder: for the files of days, beside the database; there only meanwhile.
 
     :ivar killmails: taken in.
     :ivar announced: of these, news.
@@ -100,7 +101,7 @@ class Loader:
 
     def clean_up(self) -> None:
         """
-        Remove the files of a day, those that a crash left as well.
+        Remove the files of all days, those that a crash left as well.
         """
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -182,9 +183,10 @@ class Loader:
         """
         Take in a day's file: first what is news, then the rest, of which nothing is.
         """
-        self.clean_up()
-        self._folder.mkdir()
-        raw, path = self._folder / "raw.json", self._folder / "staged.db"
+        folder = self._folder / readable(ask.day)
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        raw, path = folder / "raw.json", folder / "staged.db"
         try:
             await self._source.bodies(ask.day, str(raw))
             self.bytes += raw.stat().st_size
@@ -197,7 +199,9 @@ class Loader:
                 )
                 await deferLater(self._clock, _PAUSE)
         finally:
-            self.clean_up()
+            shutil.rmtree(folder, ignore_errors=True)
+            with suppress(OSError):  # another day's files are there
+                self._folder.rmdir()
         return staged
 
     async def _announce(self, path: str) -> None:

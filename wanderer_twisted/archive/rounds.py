@@ -1,12 +1,14 @@
 """
-One look at the archive: what has changed, and the work of it, the newest day first.
+One look at the archive: what has changed, and the work of it, the newest day first. Two
+days are under way at a time: one is fetched while the other is taken in.
 """
 
+from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 import attrs
-from twisted.internet.defer import CancelledError
+from twisted.internet.defer import CancelledError, Deferred, DeferredList
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
@@ -21,6 +23,8 @@ from wanderer_twisted.interfaces import (
 )
 from wanderer_twisted.records import ArchivedDay, Change
 
+#: Days under way at a time.
+_AT_ONCE: Final = 2
 #: Seconds for which a day that failed lets others go first.
 _FIRST_REST: Final = 600.0
 _LONGEST_REST: Final = 3 * 3600.0
@@ -55,8 +59,8 @@ class _Rest:
 
 class Rounds:
     """
-    Does the work, one day at a time. A day that fails is told once, rests for a while
-    of its own, and keeps no other from its turn.
+    Does the work. A day that fails is told once, rests for a while of its own, and
+    keeps no other from its turn.
 
     :param feeds: the names of the feeds that run.
     :param backfill_days: how many days back all killmails are wanted; days with a hole
@@ -64,7 +68,7 @@ class Rounds:
     :param max_days: ... if they are not longer ago.
     :param told: called with each day that was worked on.
 
-    :ivar current: the day that is being worked on; None between rounds.
+    :ivar current: the days that are being worked on.
     :ivar wanted: how many days should be whole ...
     :ivar left: ... and how many of them have not had their turn in this round.
     :ivar days_done: worked on, and whole now.
@@ -84,7 +88,7 @@ class Rounds:
         max_days: int,
         told: Callable[[ArchivedDay], None] = lambda day: None,
     ) -> None:
-        self.current: int | None = None
+        self.current: list[int] = []
         self.wanted = 0
         self.left = 0
         self.days_done = 0
@@ -120,13 +124,15 @@ class Rounds:
         await self._confirm(plan.confirmed)
         due = [row for row in plan.work if not self._rests(row.day)]
         self.wanted, self.left = len(plan.wanted), len(due)
-        try:
-            for row in due:
-                self.current = row.day
-                await self._work(row, totals.counts.get(row.day))
-                self.left -= 1
-        finally:
-            self.current = None
+        queue = deque(due)
+        workers = [
+            Deferred.fromCoroutine(self._work_off(queue, totals.counts))
+            for _ in range(_AT_ONCE)
+        ]
+        ended: list[tuple[bool, Any]] = await DeferredList(workers, consumeErrors=True)
+        for succeeded, failure in ended:
+            if not succeeded:
+                failure.raiseException()
         rows = await self._rows()
         return Outcome(
             [rows.get(day, ArchivedDay(day)) for day in plan.wanted],
@@ -162,6 +168,21 @@ class Rounds:
         return attrs.evolve(
             row, followed=any(each.feed in self._feeds for each in positions)
         )
+
+    async def _work_off(
+        self, queue: deque[ArchivedDay], totals: Mapping[int, int]
+    ) -> None:
+        while queue:
+            row = queue.popleft()
+            self.current.append(row.day)
+            try:
+                await self._work(row, totals.get(row.day))
+            except BaseException:
+                queue.clear()  # the others have to wait as well
+                raise
+            finally:
+                self.current.remove(row.day)
+            self.left -= 1
 
     async def _work(self, row: ArchivedDay, total: int | None) -> None:
         """

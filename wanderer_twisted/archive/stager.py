@@ -7,7 +7,12 @@ import sys
 from contextlib import suppress
 from typing import Any, Final
 
-from twisted.internet.defer import CancelledError, Deferred, TimeoutError
+from twisted.internet.defer import (
+    CancelledError,
+    Deferred,
+    DeferredSemaphore,
+    TimeoutError,
+)
 from twisted.internet.error import ProcessExitedAlready
 from twisted.internet.protocol import ProcessProtocol
 from twisted.python.failure import Failure
@@ -26,7 +31,7 @@ _COMMAND: Final = (sys.executable, "-P", "-m", "wanderer_twisted.store.staging")
 
 class Stager:
     """
-    Runs ``python -m wanderer_twisted.store.staging``.
+    Runs ``python -m wanderer_twisted.store.staging``, for one day at a time.
 
     :param reactor: one with processes.
     :param deadline: seconds for one day.
@@ -35,6 +40,7 @@ class Stager:
     def __init__(self, reactor: Any, deadline: float = _DEADLINE) -> None:
         self._reactor = reactor
         self._deadline = deadline
+        self._place = DeferredSemaphore(1)  # a processor is for what is live
 
     async def stage(self, raw: str, path: str, ask: Ask) -> Staged:
         """
@@ -44,6 +50,10 @@ class Stager:
         :raises BadDay: the file is no day, or what was made of it cannot be told.
         :raises OSError: there is no process to be had.
         """
+        async with self._place:
+            return await self._stage(raw, path, ask)
+
+    async def _stage(self, raw: str, path: str, ask: Ask) -> Staged:
         staging = _Staging(ask)
         path_of_modules = os.pathsep.join(filter(None, sys.path))
         self._reactor.spawnProcess(
