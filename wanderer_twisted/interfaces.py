@@ -151,6 +151,7 @@ class IArchiveSource(Interface):
         Write the bodies of a day to a file, as they come: a JSON object of ESI's
         bodies by id, not looked into. Where it fails, what is there is worthless.
 
+        :raises OSError: the file cannot be written, the disk being full for instance.
         :raises Refused: there is no such file, perhaps not yet.
         :raises UpstreamError: no answer, or not the whole of one.
         """

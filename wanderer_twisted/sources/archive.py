@@ -4,6 +4,7 @@ The archive: files of all killmails, day by day (contracts.md §2.3).
 
 import re
 from collections.abc import Mapping
+from datetime import UTC
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
@@ -19,8 +20,13 @@ from wanderer_twisted.sources.body import BadAnswer
 from wanderer_twisted.sources.exchange import Answer
 from wanderer_twisted.sources.http import Client, Manners, Upstream
 
-#: A day's bodies are 25 to 40 MB; this leaves room for ten times the busiest.
+#: Decoded bytes. Of some 20 years the totals are 150 kB, the list of a usual day is
+#: 700 kB, its bodies are 25 to 40 MB: this leaves room for ten times the busiest.
+_MOST_TOTALS: Final = 4 << 20
+_MOST_LISTED: Final = 16 << 20
 _MOST_BODIES: Final = 512 << 20
+
+#: For a file with bodies: a slow line needs its time.
 _BODIES_SECONDS: Final = 600.0
 
 #: Seconds by which our clock may be off before the operator is told.
@@ -49,7 +55,7 @@ class Archive:
 
     async def totals(self) -> Totals:
         asked_at = self._clock.seconds()
-        answer = await self._get("totals")
+        answer = await self._get("totals", _MOST_TOTALS)
         counts = {}
         for text, count in _object(answer).items():
             try:
@@ -63,7 +69,7 @@ class Archive:
 
     async def listing(self, day: int) -> DayList:
         asked_at = self._clock.seconds()
-        answer = await self._get(compact(day))
+        answer = await self._get(compact(day), _MOST_LISTED)
         hashes = {}
         for text, hash in _object(answer).items():
             if not _ID.fullmatch(text) or int(text) > MAX_KILLMAIL_ID:
@@ -83,8 +89,10 @@ class Archive:
             )
         self._check(answer)
 
-    async def _get(self, name: str) -> Answer:
-        answer = await self._upstream.get(f"{self._url}/{name}.json", attempts=2)
+    async def _get(self, name: str, max_body: int) -> Answer:
+        answer = await self._upstream.get(
+            f"{self._url}/{name}.json", max_body=max_body, attempts=2
+        )
         self._check(answer)
         return answer
 
@@ -102,28 +110,30 @@ class Archive:
         As of when an answer is, at the latest: a cache may have had it for a while, and
         our clock may be wrong.
         """
+        age = _seconds(answer.header("Age"))
         told = _date(answer.header("Date"))
         if told is not None:
-            wrong = abs(self._clock.seconds() - told) > _WRONG_CLOCK
-            if wrong and not self._told_of_clock:
-                self._log.warn(
-                    "Our clock and that of {upstream} are {seconds:.0f} s apart",
-                    upstream=answer.upstream,
-                    seconds=self._clock.seconds() - told,
-                )
-            self._told_of_clock = wrong
+            self._compare(answer.upstream, self._clock.seconds() - told, age)
             asked_at = min(asked_at, told)
-        age = answer.header("Age")
-        if re.fullmatch(r"[0-9]{1,9}", age):
-            asked_at -= min(int(age), _LONGEST_AGE)
-        return asked_at
+        return asked_at - age
+
+    def _compare(self, upstream: str, apart: float, age: float) -> None:
+        # With what a cache has comes the Date of its making, or of its handing out.
+        wrong = min(abs(apart), abs(apart - age)) > _WRONG_CLOCK
+        if wrong and not self._told_of_clock:
+            self._log.warn(
+                "Our clock and that of {upstream} are {seconds:.0f} s apart",
+                upstream=upstream,
+                seconds=apart,
+            )
+        self._told_of_clock = wrong
 
 
 def make_archive(client: Client, clock: IReactorTime, url: str) -> Archive:
     """
     :param url: of the files, ``https://r2z2.zkillboard.com/history``.
     """
-    manners = Manners(per_second=1.0, timeout=60.0, max_body=32 << 20)
+    manners = Manners(per_second=1.0, timeout=60.0)
     return Archive(client.upstream("archive", manners), clock, url)
 
 
@@ -138,8 +148,23 @@ def _bad(answer: Answer, problem: str) -> BadAnswer:
     return BadAnswer(f"{answer.upstream}: {answer.url}: {problem}")
 
 
+def _seconds(text: str) -> int:
+    """
+    How old an answer is, where *text* says so.
+    """
+    if not re.fullmatch(r"[0-9]{1,12}", text, re.ASCII):
+        return 0
+    return min(int(text), _LONGEST_AGE)
+
+
 def _date(text: str) -> float | None:
+    """
+    UNIX seconds, where *text* is a moment.
+    """
     try:
-        return parsedate_to_datetime(text).timestamp()
+        moment = parsedate_to_datetime(text)
+        if moment.tzinfo is None:  # what has no zone is in UTC (RFC 9110)
+            moment = moment.replace(tzinfo=UTC)
+        return moment.timestamp()
     except (ValueError, OverflowError):
         return None

@@ -103,12 +103,14 @@ class Upstream:
         params: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
         timeout: float | None = None,
+        max_body: int | None = None,
         attempts: int = 1,
     ) -> Answer:
         """
         Ask once the upstream's pace allows it.
 
         :param timeout: seconds, where this request needs other than its upstream.
+        :param max_body: decoded bytes, where its upstream's are not right for this one.
         :param attempts: how often in all to try where the connection broke or the
             upstream says that it is broken; a timeout is not repeated.
         :raises UpstreamError: there is no answer; any status at all is one.
@@ -119,7 +121,7 @@ class Upstream:
             params=params or {},
             headers=headers or {},
             timeout=timeout or self._manners.timeout,
-            max_body=self._manners.max_body,
+            max_body=max_body or self._manners.max_body,
         )
         return await self._send(request, attempts)
 
