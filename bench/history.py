@@ -26,14 +26,23 @@ def drop_from_cache(path: Path) -> None:
             os.close(handle)
 
 
-def measure(shop: Workshop, path: Path, query: str, what: str, runs: int) -> None:
+def measure(
+    shop: Workshop,
+    path: Path,
+    query: str,
+    what: str,
+    runs: int,
+    before: Sequence[str] = (),
+) -> None:
     """
     :param path: of a store that has it.
+    :param before: queries that the server is asked once before it is measured.
     """
     for pacing in ("without", "with"):
         history = UNPACED if pacing == "without" else {}
         with shop.server(path, history=history) as server:
-            preload(server.port, query)  # warms the server up
+            for each in (query, *before):  # warms the server up
+                preload(server.port, each)
             told = [preload(server.port, query) for _ in range(runs)]
         size = f"[{told[0].batches} batches, {told[0].bytes / 1e6:.2f} MB]"
         tell_preloads(f"{what}, {pacing} pacing", told, size)

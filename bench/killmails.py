@@ -19,6 +19,7 @@ from wanderer_twisted.simulator.world import Posting
 FIRST_ARCHIVE_ID = 300_000_000
 FIRST_HISTORY_ID = 500_000_000
 FIRST_LIVE_ID = 900_000_000
+FIRST_LATER_ID = 950_000_000
 
 _MODIFIERS: Mapping[Kind, str] = {
     "character": "characterID",
@@ -90,7 +91,7 @@ class Killmails:
         names = [[each["id"], each["name"]] for answer in found for each in answer]
         return dumps([esi, zkb, posting.hash, names])
 
-    def live(self, count: int, now: float) -> Iterator[bytes]:
+    def live(self, count: int, now: float, first_id: int) -> Iterator[bytes]:
         """
         A fair sample of what happens, as new killmails.
         """
@@ -98,7 +99,7 @@ class Killmails:
         step = max(1, len(templates) // max(1, count))
         for number in range(count):
             template = templates[number * step % len(templates)]
-            yield self.document(template, FIRST_LIVE_ID + number, int(now) - 60)
+            yield self.document(template, first_id + number, int(now) - 60)
 
 
 def entry_of(document: bytes) -> Entry:

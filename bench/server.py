@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from bench.killmails import Killmails
+from bench.killmails import FIRST_LIVE_ID, Killmails
 
 History = tuple[str, int, int]
 
@@ -60,20 +60,25 @@ class Workshop:
         return path
 
     def server(
-        self, database: Path | None = None, live: int = 0, **settings: Any
+        self,
+        database: Path | None = None,
+        live: int = 0,
+        first_live_id: int = FIRST_LIVE_ID,
+        **settings: Any,
     ) -> "Server":
         """
         Start a server.
 
         :param database: None: a new one. Where killmails are to be taken in, a copy.
         :param live: how many killmails it can be told to take in.
+        :param first_live_id: the database must have none from here on.
         """
         if database is None or live:
             new = self.folder / f"new-{time.monotonic_ns()}.db"
             database = Path(shutil.copy(database, new)) if database else new
         documents = self.folder / "live.jsonl"
         with documents.open("wb") as file:
-            for document in self.killmails.live(live, time.time()):
+            for document in self.killmails.live(live, time.time(), first_live_id):
                 file.write(document + b"\n")
         config = {
             "listen": ["tcp:0:interface=127.0.0.1"],
