@@ -2,6 +2,8 @@
 The archive's files.
 """
 
+import errno
+import os
 from email.utils import formatdate
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
 from twisted.logger import capturedLogs
+from twisted.trial.unittest import SkipTest
 from zope.interface.verify import verifyObject
 
 from tests.support.cases import SyncCase
@@ -144,7 +147,7 @@ class MomentTests(ArchiveCase):
         """
         Of a list and of the totals, which must agree; less the time of asking.
         """
-        self.there.default = json_reply({}, **headers)
+        self.there.default = json_reply({}, 200, **headers)
         moments = []
         for ask in (self.totals, self.listing):
             self.clock.advance(10)
@@ -217,7 +220,7 @@ class MomentTests(ArchiveCase):
         self.assertEqual(self.totals().asked_at, NOON - 3600)
 
     def warnings(self, **headers: str) -> int:
-        self.there.default = json_reply({}, **headers)
+        self.there.default = json_reply({}, 200, **headers)
         with capturedLogs() as events:
             self.totals()
         texts = [each.get("log_format") or "" for each in events]
@@ -473,6 +476,20 @@ class ErrorTests(ArchiveCase):
         for error in self.every():
             self.assertIsInstance(error, BadAnswer)
             self.assertIn("ends too early", error.reason)
+
+    def test_full_disk(self) -> None:
+        """
+        A disk that is full is told by the system's own error, though it comes only
+        when the file is closed.
+        """
+        if not os.path.exists("/dev/full"):
+            raise SkipTest("this system has no /dev/full")
+        self.path = "/dev/full"
+        for size in (10, 1_000_000):
+            self.there.on(RAW, Reply(200, b"x" * size))
+            error = self.assertRaises(OSError, self.bodies)
+            self.assertEqual(error.errno, errno.ENOSPC)
+        self.assertEqual(len(self.there.asked), 2)
 
     def test_nowhere_to_write(self) -> None:
         """

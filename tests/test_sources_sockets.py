@@ -3,6 +3,7 @@ The HTTP client over real sockets: what it gives up it also closes.
 """
 
 import gzip
+import os
 from collections.abc import Callable
 
 from twisted.internet import defer
@@ -15,7 +16,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from wanderer_twisted.interfaces import UpstreamError
-from wanderer_twisted.sources.body import BadAnswer
+from wanderer_twisted.sources.body import BadAnswer, NotKept
 from wanderer_twisted.sources.exchange import TimedOut, Unreachable
 from wanderer_twisted.sources.http import Client, Manners, Upstream, make_client
 
@@ -159,6 +160,39 @@ class SocketTests(TestCase):
         upstream = self.upstream(max_body=1 << 20)
         error = await self.error(BadAnswer, upstream, url)
         self.assertIn("larger than", error.reason)
+        await self.connections[0].closed
+
+    async def test_download(self) -> None:
+        """
+        A large body goes to a file in many pieces, and its connection is used again.
+        """
+        body = os.urandom(1 << 20) * 8
+        packed = gzip.compress(body, 1)
+        head = HEAD + b"Content-Encoding: gzip\r\nContent-Length: %d\r\n\r\n"
+
+        def answer(server: Server) -> None:
+            server.asked = False
+            server.write(head % len(packed) + packed)
+
+        url, upstream, path = self.serve(answer), self.upstream(), self.mktemp()
+        for _ in range(2):
+            with open(path, "wb") as sink:
+                found = await upstream.download(url, sink, 5.0, 1 << 24)
+            self.assertEqual((found.status, found.body), (200, b""))
+            with open(path, "rb") as kept:
+                self.assertTrue(kept.read() == body, "another body")
+        self.assertEqual(len(self.connections), 1)
+
+    async def test_nowhere_to_keep(self) -> None:
+        """
+        A server is left as soon as what it sends cannot be kept.
+        """
+        head = HEAD + b"Content-Length: 99999999\r\n\r\n"
+        url = self.serve(lambda server: server.write(head + b"x" * (4 << 20)))
+        upstream = self.upstream()
+        with open(self.mktemp(), "wb") as kept, open(kept.name, "rb") as sink:
+            downloading = upstream.download(url, sink, 5.0, 1 << 30)
+            await self.assertFailure(Deferred.fromCoroutine(downloading), NotKept)
         await self.connections[0].closed
 
     async def test_truncated(self) -> None:
