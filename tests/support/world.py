@@ -287,22 +287,23 @@ class World:
     def backfill(self, chance: Random) -> None:
         """
         Some days of the archive are taken in, or some parts of them: another process
-        may end in the middle, and begins anew.
+        may end in the middle, and begins anew. Where the clock was wrong they are days
+        of long ago.
         """
-        now = self.clock.seconds()
-        young = [
+        oldest = self.clock.seconds() - chance.choice([90, 90, 400]) * DAY
+        some = [
             each
             for each in self.upstreams.values()
-            if each.kill_time >= now - 90 * DAY and chance.random() < 0.7
+            if each.kill_time >= oldest and chance.random() < 0.7
         ]
         bodies = [
             esi(each.killmail_id, kill_time=each.kill_time, **_parts(each))
-            for each in young
+            for each in some
         ]
         folder = os.path.join(self.folder, "staged")
         for path, staged in stage_all(folder, bodies, _PART):
             day = int(Path(path).stem)
-            ids = sorted(x.killmail_id for x in young if day_of(x.kill_time) == day)
+            ids = sorted(x.killmail_id for x in some if day_of(x.kill_time) == day)
             for part in range(staged.parts):
                 if chance.random() < 0.8:
                     self.store.load(path, part).addErrback(lambda _: None)
