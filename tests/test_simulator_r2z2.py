@@ -4,7 +4,6 @@ The simulated R2Z2 keeps the rules of contracts.md.
 
 from typing import Any
 
-from tests.support.killmails import START, esi
 from tests.support.simulator import Answer, SimulatorCase
 from wanderer_twisted.encoding import loads
 
@@ -191,53 +190,3 @@ class R2Z2Tests(SimulatorCase):
         self.assertEqual(packed.headers["content-encoding"], "gzip")
         self.assertEqual(gzip.decompress(packed.body), plain.body)
         self.assertEqual(packed.headers["content-length"], str(len(packed.body)))
-
-
-class ArchiveTests(SimulatorCase):
-    """
-    contracts.md §2.3.
-    """
-
-    tail = 0
-
-    def documents(self) -> list[dict[str, Any]]:
-        return [esi(100 + n, kill_time=START - 43_200 * (9 - n)) for n in range(10)]
-
-    def test_days_are_there_up_to_yesterday(self) -> None:
-        """
-        Totals, hashes and bodies agree; today, and what is no day, is 404.
-        """
-        totals = self.ask("/r2z2/history/totals.json").json()
-        self.assertEqual(list(totals.values()), [1, 2, 2, 2, 2])
-        self.assertEqual(list(totals), sorted(totals))
-        for day, count in totals.items():
-            hashes = self.ask(f"/r2z2/history/{day}.json").json()
-            bodies = self.ask(f"/r2z2/history/raw/{day}.json").json()
-            self.assertEqual(len(hashes), count)
-            self.assertEqual(set(hashes), set(bodies))
-            for id, body in bodies.items():
-                self.assertEqual(int(id), body["killmail_id"])
-                self.assertEqual(self.world.postings[int(id)].hash, hashes[id])
-                self.assertNotIn("zkb", body)
-        self.clock.advance(1)
-        for name in ("20261101", "raw/20261101", "today", "20200101", ""):
-            self.assertEqual(self.ask(f"/r2z2/history/{name}.json").status, 404)
-
-    def test_a_day_is_made_at_six(self) -> None:
-        """
-        Until then yesterday is missing.
-        """
-        self.clock.advance(12 * 3600 + 6 * 3600 - 1)
-        self.assertEqual(self.ask("/r2z2/history/20261101.json").status, 404)
-        self.clock.advance(1)
-        self.assertEqual(self.ask("/r2z2/history/20261101.json").status, 200)
-
-    def test_a_late_killmail_changes_its_day(self) -> None:
-        """
-        The count is the new one from the next morning on.
-        """
-        self.world.play(age=2 * DAY)
-        before = self.ask("/r2z2/history/totals.json").json()
-        self.clock.advance(DAY)
-        after = self.ask("/r2z2/history/totals.json").json()
-        self.assertEqual(after["20261030"], before["20261030"] + 1)

@@ -9,6 +9,7 @@ from typing import Any, cast, get_args
 import attrs
 
 from wanderer_twisted.encoding import loads
+from wanderer_twisted.simulator.defects import read_defects
 from wanderer_twisted.simulator.exchange import Ask, Reply, json_reply
 from wanderer_twisted.simulator.faults import Fault
 from wanderer_twisted.simulator.player import Player, parse_pace
@@ -28,7 +29,7 @@ class BadCommand(ValueError):
 class Control:
     """
     Commands. Each is also a method of :class:`~wanderer_twisted.simulator.world.World`,
-    its fault book, its rules, or the player.
+    its books of faults and defects, its rules, or the player.
 
     ======  =====================  =====================================================
     GET     ``/``                  how things are
@@ -43,6 +44,10 @@ class Control:
     GET     ``/faults``            what is in force
     POST    ``/faults``            a :class:`~wanderer_twisted.simulator.faults.Fault`
     DELETE  ``/faults``            clear all
+    GET     ``/archive``           the days that are wrong
+    POST    ``/archive``           ``{"day": "20261101"}`` and
+                                   :class:`~wanderer_twisted.simulator.defects.Defects`
+    DELETE  ``/archive``           make all of them right
     POST    ``/rules``             some :class:`~wanderer_twisted.simulator.rules.Rules`
     ======  =====================  =====================================================
     """
@@ -63,6 +68,9 @@ class Control:
             ("GET", "/faults"): self._faults,
             ("POST", "/faults"): self._add_fault,
             ("DELETE", "/faults"): self._clear_faults,
+            ("GET", "/archive"): self._defects,
+            ("POST", "/archive"): self._spoil_day,
+            ("DELETE", "/archive"): self._clear_defects,
             ("POST", "/rules"): self._change_rules,
         }
 
@@ -98,6 +106,7 @@ class Control:
             "sequence": world.sequence,
             "pointer": world.pointer,
             "faults": len(world.faults),
+            "defects": len(world.defects),
             "rules": attrs.asdict(world.rules),
         }
 
@@ -179,6 +188,21 @@ class Control:
     def _clear_faults(self, wishes: Mapping[str, Any]) -> object:
         self._world.faults.clear()
         return []
+
+    def _defects(self, wishes: Mapping[str, Any]) -> object:
+        return self._world.defects.as_json()
+
+    def _spoil_day(self, wishes: Mapping[str, Any]) -> object:
+        day, defects = read_defects(wishes)
+        try:
+            self._world.spoil_day(day, defects)
+        except KeyError as error:
+            raise BadCommand(f"no such killmail: {error}") from error
+        return self._world.defects.as_json()
+
+    def _clear_defects(self, wishes: Mapping[str, Any]) -> object:
+        self._world.defects.clear()
+        return {}
 
     def _change_rules(self, wishes: Mapping[str, Any]) -> object:
         self._world.rules.change(dict(wishes))

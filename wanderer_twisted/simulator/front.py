@@ -5,6 +5,7 @@ the log of requests.
 
 import gzip
 from collections.abc import Mapping
+from email.utils import formatdate
 from http import HTTPStatus
 from urllib.parse import parse_qsl, unquote
 
@@ -117,7 +118,11 @@ class Front(Resource):
         self, request: Request, ask: Ask, reply: Reply, fault: Fault | None
     ) -> None:
         body = reply.body
-        headers = {"Content-Type": reply.content_type, "Vary": "Accept-Encoding"}
+        headers = {
+            "Content-Type": reply.content_type,
+            "Date": formatdate(self._clock.seconds(), usegmt=True),  # not twisted.web's
+            "Vary": "Accept-Encoding",
+        }
         headers.update(reply.headers)
         bad_gzip = fault is not None and fault.kind == "bad_gzip"
         if bad_gzip or ("gzip" in ask.headers.get("accept-encoding", "") and body):

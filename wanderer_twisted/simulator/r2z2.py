@@ -1,12 +1,12 @@
 """
-R2Z2: a file per publication, a pointer to the newest, and an archive by days
-(contracts.md §2).
+R2Z2: a file per publication, and a pointer to the newest (contracts.md §2); its archive
+is in ``archive.py``.
 """
 
 import re
-from datetime import UTC, datetime
 
 from wanderer_twisted.encoding import dumps
+from wanderer_twisted.simulator.archive import Archive
 from wanderer_twisted.simulator.data import php
 from wanderer_twisted.simulator.exchange import (
     Ask,
@@ -16,9 +16,6 @@ from wanderer_twisted.simulator.exchange import (
     json_reply,
 )
 from wanderer_twisted.simulator.world import Posting, Slot, World
-
-_DAY = 86_400
-_MADE_AT = 6 * 3_600  # the archive is made once a day at 06:00 UTC
 
 #: A 404 that was handed out stays in the edge's cache until the file's URL is purged,
 #: so many seconds after its upload.
@@ -78,6 +75,7 @@ class R2Z2:
     def __init__(self, world: World) -> None:
         self._world = world
         self._clock = world.clock
+        self._archive = Archive(world)
         self._throttle = Throttle(world.clock, 1.0)
         self._patience = Throttle(world.clock, _STRIKE_WINDOW)
         self._banned: dict[str, float] = {}
@@ -104,7 +102,7 @@ class R2Z2:
         match = re.fullmatch(r"/ephemeral/([0-9]{1,12})\.json", ask.path)
         if match:
             return self._file(int(match[1]), ask.address)
-        return self._archive(ask.path)
+        return self._archive.answer(ask.path)
 
     def _refuse(self, ask: Ask) -> Reply | None:
         if not ask.headers.get("user-agent", "").strip():
@@ -148,37 +146,3 @@ class R2Z2:
             gone = next(iter(self._missed))
             del self._missed[gone]
             self._cached_missing.discard(gone[1])
-
-    # --- the archive -------------------------------------------------------------
-
-    def _archive(self, path: str) -> Reply:
-        days = self._days()
-        if path == "/history/totals.json":
-            totals = {day: len(postings) for day, postings in sorted(days.items())}
-            return Reply(200, dumps(totals), headers=_FOR_EVER)
-        match = re.fullmatch(r"/history/(raw/)?([0-9]{8})\.json", path)
-        if not match or match[2] not in days:
-            return html_reply(404, "404 Not Found")
-        postings = days[match[2]]
-        if match[1]:
-            rows = (b'"%d":%b' % (p.killmail_id, php(p.esi())) for p in postings)
-        else:
-            rows = (b'"%d":"%b"' % (p.killmail_id, p.hash.encode()) for p in postings)
-        return Reply(200, b"{%b}" % b",".join(rows), headers=_FOR_EVER)
-
-    def _days(self) -> dict[str, list[Posting]]:
-        """
-        The archive as it was last made: every day before that one.
-        """
-        now = self._clock.seconds()
-        made_at = (now - _MADE_AT) // _DAY * _DAY + _MADE_AT
-        midnight = made_at - _MADE_AT
-        days: dict[str, list[Posting]] = {}
-        for posting in self._world.postings.values():
-            if posting.published_at < made_at and posting.kill_time < midnight:
-                day = datetime.fromtimestamp(posting.kill_time, UTC)
-                days.setdefault(day.strftime("%Y%m%d"), []).append(posting)
-        return days
-
-
-_FOR_EVER = {"Cache-Control": "public, max-age=31536000"}

@@ -15,6 +15,7 @@ from twisted.internet.interfaces import IReactorTime
 
 from wanderer_twisted.encoding import timestamp
 from wanderer_twisted.simulator.data import Data, Entity, Template
+from wanderer_twisted.simulator.defects import DefectBook, Defects
 from wanderer_twisted.simulator.faults import FaultBook
 from wanderer_twisted.simulator.names import Names
 from wanderer_twisted.simulator.rules import Rules
@@ -130,6 +131,7 @@ class World:
         self.data = data
         self.rules = Rules()
         self.faults = FaultBook()
+        self.defects = DefectBook()
         self.names = Names(data.roles)
         self.requests: deque[Logged] = deque(maxlen=10_000)
         self.postings: dict[int, Posting] = {}
@@ -235,6 +237,18 @@ class World:
         :raises KeyError: there is no such sequence.
         """
         self.slots[sequence].visible_from = self.clock.seconds() + seconds
+
+    def spoil_day(self, day: int, defects: Defects) -> None:
+        """
+        Have a day of the archive be wrong from now on, and as said: what was wrong with
+        it before is not any more.
+
+        :param day: as in :mod:`wanderer_twisted.days`.
+        :raises KeyError: there is no such killmail.
+        """
+        for each in defects.ids:
+            self.postings[each]
+        self.defects.set(day, defects)
 
     # --- questions ---------------------------------------------------------------
 
