@@ -11,11 +11,16 @@ from typing import Any
 import attrs
 from twisted.internet.task import Clock
 
-from tests.support import contracts
+from tests.support import archive_contract, contracts
+from tests.support.archive_contract import DAYS
+from tests.support.backfill import PastArchive
 from tests.support.contracts import NOON, TROUBLES, Simulated
 from tests.support.killmails import DAY, esi
 from tests.support.past import FakeBodies, FakeFeed, FakeListings, FakeNames, package
+from wanderer_twisted.days import start_of
+from wanderer_twisted.encoding import dumps
 from wanderer_twisted.interfaces import (
+    IArchiveSource,
     IBodySource,
     IKillmailFeed,
     IListingSource,
@@ -25,6 +30,7 @@ from wanderer_twisted.interfaces import (
 from wanderer_twisted.partition import Kind
 from wanderer_twisted.records import FeedPage, FeedPosition
 from wanderer_twisted.simulator.faults import Fault
+from wanderer_twisted.sources.archive import make_archive
 from wanderer_twisted.sources.esi import Esi, make_esi
 from wanderer_twisted.sources.r2z2 import make_r2z2
 from wanderer_twisted.sources.redisq import make_redisq
@@ -254,4 +260,58 @@ class FakeNamesTest(contracts.NameContract):
     def trouble(self, what: UpstreamError) -> INameSource:
         source = self.make_source()
         source.error = what
+        return source
+
+
+class ArchiveTest(archive_contract.ArchiveContract):
+    """
+    The archive's files.
+    """
+
+    # Whether a file with bodies is one is found out when it is read.
+    troubles = tuple(each for each in TROUBLES if each.kind not in ("cut", "html"))
+    document_troubles = (
+        Fault("cut", count=None),
+        Fault("html", count=None),
+        Fault("null", count=None),
+        Fault("huge", count=None),
+    )
+
+    def make_source(self) -> IArchiveSource:
+        times = [(id, start_of(day) + id) for day, ids in DAYS.items() for id in ids]
+        newest = (999, NOON - 60)  # so that the simulator moves no other
+        bodies = [esi(id, time) for id, time in (*times, newest)]
+        self.simulated = Simulated(bodies)
+        self.clock = self.simulated.clock
+        client, url = self.simulated.client(), f"{HOST}/r2z2/history"
+        return make_archive(client, self.clock, url)
+
+    def trouble(self, what: Fault) -> IArchiveSource:
+        source = self.make_source()
+        self.simulated.world.faults.add(what)
+        return source
+
+
+class PastArchiveTest(archive_contract.ArchiveContract):
+    """
+    The fake.
+    """
+
+    troubles = (DOWN,)
+    document_troubles = ()
+
+    def make_source(self) -> PastArchive:
+        self.clock = Clock()
+        self.clock.rightNow = float(NOON)
+        source = PastArchive(self.clock)
+        for day, ids in DAYS.items():
+            source.lists[day] = dict.fromkeys(ids, "ab" * 20)
+            bodies = {id: esi(id, start_of(day) + id) for id in ids}
+            source.files[day] = dumps(bodies)
+        return source
+
+    def trouble(self, what: UpstreamError) -> IArchiveSource:
+        source = self.make_source()
+        for each in ("totals", "listing", "bodies"):
+            source.errors[each] = deque([what])
         return source

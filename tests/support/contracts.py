@@ -74,7 +74,11 @@ class _PumpedClock(Clock):
             self.agent.flush()
 
 
-class _Contract(SyncCase):
+class Contract(SyncCase):
+    """
+    What all of them have.
+    """
+
     clock: Clock
 
     def fails(self, awaitable: Any) -> UpstreamError:
@@ -90,7 +94,7 @@ class _Contract(SyncCase):
         raise AssertionError(f"no failure but {result!r:.200}")
 
 
-class FeedContract(_Contract):
+class FeedContract(Contract):
     """
     What a live feed does.
     """
@@ -232,7 +236,7 @@ class FeedContract(_Contract):
             self.assertIn(status.state, get_args(FeedState))
 
 
-class ListingContract(_Contract):
+class ListingContract(Contract):
     """
     What a source of lists does. The pages are of 200.
     """
@@ -326,7 +330,7 @@ class ListingContract(_Contract):
             self.fails(source.page("character", 90000001, 1, None))
 
 
-class BodyContract(_Contract):
+class BodyContract(Contract):
     """
     What a source of bodies does.
 
@@ -371,7 +375,7 @@ class BodyContract(_Contract):
             self.assertNotIsInstance(error, Refused)
 
 
-class NameContract(_Contract):
+class NameContract(Contract):
     """
     What a source of names does. It knows 1 to 1500 and 3000 to 3002, but for 3001.
     """
