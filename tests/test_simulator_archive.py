@@ -94,6 +94,19 @@ class FileTests(DailyCase):
         self.assertEqual(self.listed("20261101"), [109])
         self.assertEqual(self.bodies("20261101"), [109])
 
+    def test_today_waits(self) -> None:
+        """
+        What is published of a day before it is over is not in the archive of its
+        morning.
+        """
+        self.clock.advance(15 * 3600)
+        (early,) = self.world.play()
+        self.clock.advance(4 * 3600)
+        self.assertEqual(list(self.totals())[-1], "20261101")
+        self.assertEqual(self.get("20261102").status, 404)
+        self.clock.advance(DAY)
+        self.assertEqual(self.listed("20261102"), [early.killmail_id])
+
     def test_a_late_killmail_changes_its_day(self) -> None:
         """
         What is posted now with an old time is in a later version of its day: in its
@@ -199,9 +212,11 @@ class CheapTests(DailyCase):
         self.made.clear()
         self.get("raw/20261030")
         self.assertEqual(self.made, [])
+        self.get("raw/20261029")
+        self.assertEqual(list(files), ["raw/20261030", "raw/20261029"])
         self.patch(archive, "_ROOM", 1)
-        self.assertEqual(self.bodies("20261029"), [103, 104])
-        self.assertEqual(list(files), ["raw/20261029"])
+        self.assertEqual(self.bodies("20261028"), [101, 102])
+        self.assertEqual(list(files), ["raw/20261028"])
 
 
 class DefectTests(DailyCase):

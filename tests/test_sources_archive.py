@@ -4,10 +4,12 @@ The archive's files.
 
 import errno
 import os
+import time
 from email.utils import formatdate
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from twisted.internet.defer import CancelledError
 from twisted.internet.task import Clock
@@ -206,7 +208,7 @@ class MomentTests(ArchiveCase):
 
     def test_dates_that_are_none(self) -> None:
         """
-        What is no date counts for nothing; one without a zone is in UTC.
+        What is no date counts for nothing.
         """
         for text in (
             "",
@@ -216,8 +218,20 @@ class MomentTests(ArchiveCase):
             "Mon, 23 Nov 2026 15:00:00 +999999999999",
         ):
             self.assertEqual(self.moment(Date=text), 0.0, text)
+
+    def test_dates_without_a_zone(self) -> None:
+        """
+        They are in UTC, wherever we are.
+        """
+        environment = mock.patch.dict(os.environ)
+        environment.start()
+        self.addCleanup(time.tzset)
+        self.addCleanup(environment.stop)  # the last one is the first to run
         self.there.on(TOTALS, json_reply({}, Date="Mon, 23 Nov 2026 14:00:00 -0000"))
-        self.assertEqual(self.totals().asked_at, NOON - 3600)
+        for zone in ("UTC0", "EAST-9", "WEST+9"):
+            os.environ["TZ"] = zone
+            time.tzset()
+            self.assertEqual(self.totals().asked_at, NOON - 3600, zone)
 
     def warnings(self, **headers: str) -> int:
         self.there.default = json_reply({}, 200, **headers)
