@@ -6,6 +6,7 @@ import shutil
 import sqlite3
 import time
 from contextlib import closing
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +33,17 @@ class Run:
     """
     What was seen while days were taken in.
 
+    :ivar archive: what the server says of it.
     :ivar live: of each live killmail: id, when it was asked for, when it was durable,
         and when the hub had told all streams.
     :ivar longest: seconds for which the reactor did not turn, a value a look ...
     :ivar usual: ... and the p99 of each.
     """
 
-    days: list[Any] = attrs.field(factory=list)
+    archive: dict[str, Any] = attrs.field(factory=dict)
     live: list[Any] = attrs.field(factory=list)
     longest: list[float] = attrs.field(factory=list)
     usual: list[float] = attrs.field(factory=list)
-    staging: int = 0
-    seconds: float = 0.0
 
 
 def backfill(shop: Workshop, count: int, per_day: int, target: Path) -> None:
@@ -76,7 +76,8 @@ def backfill(shop: Workshop, count: int, per_day: int, target: Path) -> None:
     _tell(run, times)
     print(f"downloaded: {static.sent / _MB:.0f} MB")
     tell_memory("the server's memory", memory)
-    print(f"memory of the process that stages, at most: {run.staging / _MB:.0f} MB")
+    staging = run.archive["memory"]
+    print(f"memory of a process that stages, at most: {staging / _MB:.0f} MB")
 
 
 def _write_pointer(archive: Path) -> None:
@@ -101,7 +102,6 @@ def _follow(server: Server, count: int, left: int) -> Run:
         left -= 2
     run = Run()
     server.do("tick")
-    start = time.monotonic()
     while len(told["days"]) < count:
         some = min(_AT_ONCE, left)
         run.live += server.do("publish", count=some, interval=_INTERVAL)
@@ -112,25 +112,34 @@ def _follow(server: Server, count: int, left: int) -> Run:
         run.longest.append(stalls["longest"])
         run.usual.append(stalls["p99"])
         told = server.do("archive")
-    run.days, run.staging = told["days"], told["staging"]
-    run.seconds = time.monotonic() - start
-    if wrong := [each["reason"] for each in run.days if each["reason"]]:
+    if wrong := [each["reason"] for each in told["days"] if each["reason"]]:
         raise RuntimeError(wrong[0])
+    run.archive = told
     return run
 
 
 def _tell(run: Run, times: dict[int, float]) -> None:
-    killmails = sum(each["killmails"] for each in run.days)
-    waited = sum(each["waited"] for each in run.days)
+    days, spent = run.archive["days"], run.archive["spent"]
+    killmails = sum(each["killmails"] for each in days)
+    begun = min(each["begun"] for each in days)
+    ends = sorted(each["ended"] for each in days)
+    seconds = ends[-1] - begun
     print(
-        f"{killmails} killmails of {len(run.days)} days in {run.seconds:.0f} s, of"
-        f" which {waited:.0f} s waited for turns to ask"
+        f"{killmails} killmails of {len(days)} days in {seconds:.1f} s:"
+        f" {killmails / seconds:.0f} killmails/s"
     )
-    for what, rates in (
-        ("taken in, day by day", [_rate(each, 0.0) for each in run.days]),
-        ("the same without that wait", [_rate(each, 1.0) for each in run.days]),
-    ):
-        _tell_spread(what, rates, "killmails/s", slowest=min)
+    # Two days are under way at a time: a day takes from the end of the one before.
+    taken = [end - before for before, end in pairwise([begun, *ends])]
+    _tell_spread("a day takes", taken, "s")
+    print(
+        f"  one request a second, two a day: {2 * len(days)} s at least;"
+        f" requests waited for their turns for {spent['waiting']:.1f} s in all"
+    )
+    for what in ("staging", "loading"):
+        print(
+            f"  {what} took {spent[what]:.1f} s in all:"
+            f" {killmails / spent[what]:.0f} killmails/s by itself"
+        )
     late = [times[id] - durable for id, _, durable, _ in run.live]
     whole = [times[id] - asked for id, asked, _, _ in run.live]
     print(f"live meanwhile, {len(late)} killmails, {_INTERVAL * 1000:.0f} ms apart")
@@ -140,21 +149,16 @@ def _tell(run: Run, times: dict[int, float]) -> None:
         ("the reactor's longest stall, second by second", run.longest),
         ("the p99 of its stalls, second by second", run.usual),
     ):
-        _tell_spread(what, ms(values), "ms", slowest=max)
+        _tell_spread(what, ms(values), "ms")
 
 
-def _rate(day: dict[str, float], without: float) -> float:
-    return day["killmails"] / (day["seconds"] - without * day["waited"])
-
-
-def _tell_spread(what: str, values: list[float], unit: str, slowest: Any) -> None:
+def _tell_spread(what: str, values: list[float], unit: str) -> None:
     """
     Of very many values.
     """
-    part = 0.99 if slowest is max else 0.01
     print(
-        f"  {what}: p50 {quantile(values, 0.5):.4g}, p{100 * part:.0f}"
-        f" {quantile(values, part):.4g}, worst {slowest(values):.4g} {unit}",
+        f"  {what}: p50 {quantile(values, 0.5):.4g}, p99 {quantile(values, 0.99):.4g},"
+        f" worst {max(values):.4g} {unit}",
         flush=True,
     )
 

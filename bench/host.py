@@ -83,6 +83,7 @@ class Control(LineReceiver):
         self._profile = cProfile.Profile()
         self._committed_at = 0.0
         self._days: list[Any] = []
+        self._spent = {"staging": 0.0, "loading": 0.0}
         self._note_commits()
         self._note_days()
 
@@ -118,28 +119,43 @@ class Control(LineReceiver):
 
     def _note_days(self) -> None:
         """
-        Have the archive note how long each day takes, and how much of that it waits
-        for its turn to ask.
+        Have the archive note when it is through with each day, and how long the parts
+        of that take.
         """
-        loader = self._server.archive.rounds.loader
+        loader, store = self._server.archive.rounds.loader, self._server.store
         upstream = self._server.client.upstreams["archive"]
-        upstream.pace = pace = NotingPace(self._reactor, upstream.pace.interval)
-        load = loader.load
+        upstream.pace = self._pace = NotingPace(self._reactor, upstream.pace.interval)
+        load, stage, load_part = loader.load, loader._stage, store.load
 
         async def noted(row: ArchivedDay, total: int | None) -> ArchivedDay:
-            begun, waited, before = time.monotonic(), pace.waited, loader.killmails
+            begun = time.monotonic()
             found = await load(row, total)
             self._days.append(
                 {
-                    "seconds": time.monotonic() - begun,
-                    "waited": pace.waited - waited,
-                    "killmails": loader.killmails - before,
+                    "begun": begun,
+                    "ended": time.monotonic(),
+                    "killmails": found.have - row.have,
                     "reason": found.reason,
                 }
             )
             return found
 
-        loader.load = noted
+        async def staged(*what: Any) -> Any:
+            begun = time.monotonic()
+            result = await stage(*what)
+            self._spent["staging"] += time.monotonic() - begun
+            return result
+
+        def loaded(*what: Any) -> Any:
+            begun = time.monotonic()
+
+            def note(result: Any) -> Any:
+                self._spent["loading"] += time.monotonic() - begun
+                return result
+
+            return load_part(*what).addBoth(note)
+
+        loader.load, loader._stage, store.load = noted, staged, loaded
 
     # --- commands --------------------------------------------------------------
 
@@ -168,14 +184,16 @@ class Control(LineReceiver):
         """
         What the archive did.
 
-        :returns: whether it began, the days that it is through with, and the memory
-            that the largest of its processes had.
+        :returns: whether it began, the days that it is through with, the seconds that
+            parts of the work took or waited in all (they overlap), and the memory that
+            the largest of its processes had.
         """
         children = resource.getrusage(resource.RUSAGE_CHILDREN)
         return {
-            "begun": self._server.archive.rounds.current is not None,
+            "begun": bool(self._server.archive.rounds.current),
             "days": self._days,
-            "staging": children.ru_maxrss * 1024,
+            "spent": {**self._spent, "waiting": self._pace.waited},
+            "memory": children.ru_maxrss * 1024,
         }
 
     async def do_tick(self) -> Any:
