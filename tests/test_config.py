@@ -96,6 +96,28 @@ class LoadingTests(ConfigCase):
             )
             self.assertEqual(loaded.archive, Archive("http://[::1]:4010/h", days))
 
+    def test_limits_of_ids(self) -> None:
+        """
+        Ids are limited by their kind, and in a body all together.
+        """
+        limits = load_settings().limits
+        self.assertEqual((limits.corporation_ids, limits.alliance_ids), (100, 100))
+        self.assertEqual(limits.post_ids, 10_000)
+        limits = self.load(
+            "limits: {corporation_ids: 1000, alliance_ids: 1, post_ids: 500}"
+        ).limits
+        self.assertEqual((limits.corporation_ids, limits.alliance_ids), (1000, 1))
+        self.assertEqual((limits.character_ids, limits.post_ids), (100, 500))
+
+    def test_values_deadline(self) -> None:
+        """
+        Values may be waited for as long as a history, or not at all.
+        """
+        self.assertEqual(load_settings().history.values_deadline_seconds, 1.0)
+        for seconds in (0, 600):
+            loaded = self.load(f"history: {{values_deadline_seconds: {seconds}}}")
+            self.assertEqual(loaded.history.values_deadline_seconds, seconds)
+
     def test_date_without_quotes(self) -> None:
         """
         YAML's own dates are taken as what was written.

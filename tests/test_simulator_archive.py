@@ -9,7 +9,7 @@ from typing import Any
 from tests.support.killmails import DAY, START, esi
 from tests.support.simulator import Answer, SimulatorCase
 from wanderer_twisted.days import day_of
-from wanderer_twisted.simulator import archive
+from wanderer_twisted.simulator import archive, world
 from wanderer_twisted.simulator.defects import SOUND, Defects
 from wanderer_twisted.simulator.faults import Fault
 
@@ -251,6 +251,17 @@ class DefectTests(DailyCase):
         self.assertEqual(self.listed("20261028"), [101, 102])
         body = self.get("raw/20261030").json()["101"]
         self.assertEqual(body["killmail_time"][:10], "2026-10-28")
+
+    def test_strange_and_forgotten(self) -> None:
+        """
+        A killmail of another day that is remembered no more is left out.
+        """
+        self.spoil("20261030", strange=[101, 109], strange_listed=[101, 109])
+        self.patch(world, "MEMORY", len(self.world.postings))
+        self.world.play()
+        self.assertNotIn(101, self.world.postings)
+        self.assertEqual(self.listed("20261030"), [105, 106, 109])
+        self.assertEqual(self.bodies("20261030"), [105, 106, 109])
 
     def test_withheld(self) -> None:
         """

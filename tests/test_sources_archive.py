@@ -30,6 +30,7 @@ from tests.support.upstream import (
 from wanderer_twisted.days import compact, day_of
 from wanderer_twisted.interfaces import IArchiveSource, Refused, UpstreamError
 from wanderer_twisted.killmail import MAX_KILLMAIL_ID
+from wanderer_twisted.sources import archive
 from wanderer_twisted.sources.archive import make_archive
 from wanderer_twisted.sources.body import BadAnswer
 from wanderer_twisted.sources.exchange import TimedOut, Unreachable
@@ -138,6 +139,18 @@ class FileTests(ArchiveCase):
         self.assertIn("larger than", error.reason)
         self.there.on(TOTALS, Reply(200, b" " * (5 << 20)))
         self.assertIn("larger than", self.error(self.archive.totals()).reason)
+
+    def test_bodies_without_end(self) -> None:
+        """
+        A file with bodies may be ten times as large as ever, and no larger.
+        """
+        self.assertEqual(archive._MOST_BODIES, 512 << 20)
+        self.patch(archive, "_MOST_BODIES", 1000)
+        self.there.on(RAW, gzip_reply(b"x" * 1000), gzip_reply(b"x" * 1001))
+        self.assertEqual(len(self.bodies()), 1000)
+        error = self.error(self.archive.bodies(YESTERDAY, self.path))
+        self.assertIsInstance(error, BadAnswer)
+        self.assertIn("larger than 1000 bytes", error.reason)
 
 
 class MomentTests(ArchiveCase):
