@@ -151,8 +151,11 @@ class BackfillTests(ProcessCase):
         killed = self.backfill(name)
         await self.until("some killmails", lambda: self.have(name))
         await killed.kill()
+        left = folder / "left"
+        folder.mkdir(exist_ok=True)
+        left.touch()
         stopped = self.backfill(name)
-        await self.until("a second start", lambda: stopped.out or folder.exists())
+        await self.until("a start that cleans up", lambda: not left.exists())
         stopped.send(signal.SIGTERM)
         await self.ended(stopped)
         self.assertFalse(folder.exists())
