@@ -47,7 +47,7 @@ class Named(ArchiveCase):
         return "solar_system_name" in self.document(killmail_id)
 
     def bare(self, owner: int) -> list[int]:
-        found = self.store.read_bare(character(owner), CUTOFF, 1000)
+        found = self.store.read_bare(character(owner), CUTOFF, None, 1000)
         return [each.killmail_id for each in self.successResultOf(found)]
 
     def test_named_in_bulk(self) -> None:
@@ -85,15 +85,13 @@ class Named(ArchiveCase):
         self.patch(self.store, "rename", watch("rename", self.store.rename))
         self.load_days_ago(1, [n / 2 for n in range(6, 41)])
         self.prepared(1)
-        decoded, encoded = ["decode"] * 10, ["encode_again"] * 10
-        slice = [*encoded, "deferLater"] * 2 + ["rename"]
+        decoded = ["decode", "decode", "deferLater"]
+        encoded = ["encode_again", "encode_again", "deferLater"]
         expected = [
-            *[*decoded, "deferLater"] * 3,
-            *decoded[:5],
-            *slice,
-            *[*encoded, "deferLater"],
-            *encoded[:5],
-            "rename",
+            *decoded * 17,
+            "decode",
+            *[*encoded * 10, "rename"],
+            *[*encoded * 7, "encode_again", "rename"],
         ]
         self.assertEqual(work, expected)
 

@@ -120,14 +120,14 @@ class LoadingContract(StoreScenarios):
         """
         await self.add(entry(1))
         await self.load(esi(10), esi(11, kill_time=START - DAY), esi(12, victim=5))
-        bare = await self.store.read_bare(VICTIM, START - 2 * DAY, 10)
+        bare = await self.store.read_bare(VICTIM, START - 2 * DAY, None, 10)
         self.assertEqual([each.killmail_id for each in bare], [10, 11])
-        bare = await self.store.read_bare(VICTIM, START - 2 * DAY, 1)
+        bare = await self.store.read_bare(VICTIM, START - 2 * DAY, None, 1)
         self.assertEqual([each.killmail_id for each in bare], [10])
-        bare = await self.store.read_bare(VICTIM, START, 10)
+        bare = await self.store.read_bare(VICTIM, START, None, 10)
         self.assertEqual([each.killmail_id for each in bare], [10])
         await self.store.rename([(10, bare[0].body)])
-        bare = await self.store.read_bare(VICTIM, START - 2 * DAY, 10)
+        bare = await self.store.read_bare(VICTIM, START - 2 * DAY, None, 10)
         self.assertEqual([each.killmail_id for each in bare], [11])
         self.assertEqual(await self.store.read_unnamed(10), [])
 
@@ -162,7 +162,7 @@ class LoadingContract(StoreScenarios):
         self.patch(lookups, "DAYS", 2)
         days = [START - number * DAY for number in range(7)]
         await self.load(*(esi(10 + n, kill_time=at) for n, at in enumerate(days)))
-        bare = await self.store.read_bare(VICTIM, days[5], 10)
+        bare = await self.store.read_bare(VICTIM, days[5], None, 10)
         self.assertEqual([each.killmail_id for each in bare], [10, 11, 12, 13, 14, 15])
         unvalued = await self.store.read_unvalued(VICTIM, days[6])
         self.assertEqual(unvalued, {("character", 90000001)})

@@ -301,11 +301,13 @@ class IKillmailStore(Interface):
         """
 
     def read_bare(
-        wanted: Filter, cutoff: int, limit: int
+        wanted: Filter, cutoff: int, before: Place | None, limit: int
     ) -> Deferred[Sequence[Record]]:
         """
         Killmails of these ids that came from the archive, so without names, and since
         *cutoff* (UNIX seconds), the newest first.
+
+        :param before: only what lies before this place; None: from the newest on.
         """
 
     def read_unvalued(

@@ -194,9 +194,8 @@ class Loader:
             raw.unlink()
             await self._announce(str(path))
             for part in range(staged.parts):
-                self.killmails += await self._patiently(
-                    partial(self._store.load, str(path), part)
-                )
+                new = await self._patiently(partial(self._store.load, str(path), part))
+                self.killmails += new  # not before: another day's may come meanwhile
                 await deferLater(self._clock, _PAUSE)
         finally:
             shutil.rmtree(folder, ignore_errors=True)

@@ -2,7 +2,6 @@
 Names for killmails of the archive, when somebody wants them for the first time.
 """
 
-from collections.abc import Sequence
 from contextlib import suppress
 
 import attrs
@@ -14,13 +13,13 @@ from wanderer_twisted.ingest.names import NameBook
 from wanderer_twisted.ingest.renaming import Namer
 from wanderer_twisted.interfaces import IKillmailStore, StoreUnavailable
 from wanderer_twisted.partition import Filter
-from wanderer_twisted.records import Record
+from wanderer_twisted.records import Place
 from wanderer_twisted.tasks import Tasks
 
 #: Killmails whose names are looked up at once.
-PAGE = 200
+PAGE = 50
 
-_AT_ONCE = 8
+_AT_ONCE = 4
 
 
 @attrs.define
@@ -72,33 +71,22 @@ class Naming:
     def stop(self) -> None:
         self._tasks.cancel()
 
-    async def read(self, wanted: Filter, cutoff: int) -> Sequence[Record]:
-        """
-        The newest killmails that lack names; none where names can't be had.
-        """
-        if not self._names.enabled or self._names.failing:
-            return ()
-        return await self._store.read_bare(wanted, cutoff, PAGE)
-
-    async def name(self, wanted: Filter, cutoff: int, first: Sequence[Record]) -> None:
+    async def name(self, wanted: Filter, cutoff: int) -> None:
         """
         Have all killmails of a filter named, and wait for it, but not long.
-
-        :param first: what :meth:`read` said.
         """
-        underway = self.begin(wanted, cutoff, first)
+        underway = self.begin(wanted, cutoff)
         if underway is not None and self._names.deadline_seconds:
             await self._wait(underway)
 
-    def begin(
-        self, wanted: Filter, cutoff: int, first: Sequence[Record]
-    ) -> _Underway | None:
+    def begin(self, wanted: Filter, cutoff: int) -> _Underway | None:
         """
         The same without waiting.
 
-        :returns: what to wait for; None where there is nothing.
+        :returns: what to wait for; None where names can't be had, or enough are being
+            put in already: those come when they are wanted again.
         """
-        if not first:
+        if not self._names.enabled or self._names.failing:
             return None
         ids = attrs.evolve(wanted, min_value=None)
         underway = self._underway.get(ids)
@@ -106,7 +94,7 @@ class Naming:
             if len(self._underway) >= _AT_ONCE:
                 return None
             underway = self._underway[ids] = _Underway(cutoff)
-            self._tasks.start(self._run(ids, underway, first))
+            self._tasks.start(self._run(ids, underway))
         underway.cutoff = min(underway.cutoff, cutoff)
         return None if underway.ended else underway
 
@@ -117,11 +105,9 @@ class Naming:
         with suppress(TimeoutError):
             await waiting
 
-    async def _run(
-        self, wanted: Filter, underway: _Underway, page: Sequence[Record]
-    ) -> None:
+    async def _run(self, wanted: Filter, underway: _Underway) -> None:
         try:
-            await self._pages(wanted, underway, page)
+            await self._pages(wanted, underway)
         except StoreUnavailable as error:
             self._log.info("names have to wait: {reason}", reason=str(error))
         finally:
@@ -130,14 +116,12 @@ class Naming:
             while underway.waiting:
                 underway.waiting.pop().callback(None)
 
-    async def _pages(
-        self, wanted: Filter, underway: _Underway, page: Sequence[Record]
-    ) -> None:
-        tried: set[int] = set()
-        while True:
-            untried = [each for each in page if each.killmail_id not in tried]
-            if not untried:  # the rest has names that nobody knows
+    async def _pages(self, wanted: Filter, underway: _Underway) -> None:
+        before: Place | None = None
+        while not self._names.failing:
+            page = await self._store.read_bare(wanted, underway.cutoff, before, PAGE)
+            if not page:
                 return
-            tried.update(each.killmail_id for each in untried)
-            await self._namer.name(untried)
-            page = await self.read(wanted, underway.cutoff)
+            await self._namer.name(page)
+            last = page[-1].facts
+            before = Place(last.kill_time, last.killmail_id)

@@ -154,9 +154,7 @@ class History(Service):
         if not wanted.names_somebody:
             return
         cutoff = self._within_reach(cutoff)
-        standing, bare = await together(
-            self._stand(wanted, cutoff), self.naming.read(wanted, cutoff)
-        )
+        standing = await self._stand(wanted, cutoff)
         decides = wanted.min_value is not None
         lacking = self._lacking(standing, with_values=decides)
         if lacking:
@@ -168,19 +166,17 @@ class History(Service):
             standing = await self._stand(wanted, cutoff)
         values = {} if decides else self._values(standing)
         await self._fetch(standing, values, self._values_deadline)
-        if lacking or values:
-            bare = await self.naming.read(wanted, cutoff)
-        await self.naming.name(wanted, cutoff, bare)
+        if standing.bare:
+            await self.naming.name(wanted, cutoff)
 
     async def _start(self, wanted: Filter, cutoff: int) -> None:
         cutoff = self._within_reach(cutoff)
-        standing, bare = await together(
-            self._stand(wanted, cutoff, False), self.naming.read(wanted, cutoff)
-        )
+        standing = await self._stand(wanted, cutoff)
         for key, back_to in self._lacking(standing, with_values=False).items():
             if not self._walks.want(key, back_to, urgent=False):
                 break
-        self.naming.begin(wanted, cutoff, bare)
+        if standing.bare:
+            self.naming.begin(wanted, cutoff)
 
     async def _report(self, wanted: Filter, cutoff: int) -> Report:
         cutoff = self._within_reach(cutoff)

@@ -20,7 +20,7 @@ class Standing:
     """
     :ivar keys: the listings of the ids.
     :ivar coverage: of those that were listed.
-    :ivar bare: those that have killmails without zkb blocks.
+    :ivar bare: those that have killmails without zkb blocks; others lack no names.
     """
 
     keys: Sequence[Key]

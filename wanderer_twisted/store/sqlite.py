@@ -290,13 +290,14 @@ class SqliteStore:
         )
 
     def read_bare(
-        self, wanted: Filter, cutoff: int, limit: int
+        self, wanted: Filter, cutoff: int, before: Place | None, limit: int
     ) -> Deferred[Sequence[Record]]:
-        return Deferred.fromCoroutine(self._bare(wanted, cutoff, limit))
+        return Deferred.fromCoroutine(self._bare(wanted, cutoff, before or END, limit))
 
-    async def _bare(self, wanted: Filter, cutoff: int, limit: int) -> Sequence[Record]:
+    async def _bare(
+        self, wanted: Filter, cutoff: int, before: Place | None, limit: int
+    ) -> Sequence[Record]:
         found: list[Record] = []
-        before: Place | None = END
         while before is not None and len(found) < limit:
             more, before = await self._readers.run(
                 partial(
