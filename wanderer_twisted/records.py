@@ -3,7 +3,7 @@ The values that pass between sources, ingest, store and streams.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import attrs
 
@@ -276,10 +276,10 @@ class JournalPage:
     upto: int
 
 
-@attrs.frozen(order=True)
-class Place:
+class Place(NamedTuple):
     """
-    A place in a history's order.
+    A place in a history's order. A tuple: histories make and compare one for each of
+    their killmails.
     """
 
     kill_time: int = 0
