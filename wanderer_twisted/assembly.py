@@ -16,7 +16,7 @@ from wanderer_twisted.archive import Archive, Loader, Rounds, Stager
 from wanderer_twisted.config import RedisqFeed, Settings
 from wanderer_twisted.history import History
 from wanderer_twisted.ingest import FeedService, Intake, NameBook, Renamer, statuses
-from wanderer_twisted.interfaces import IKillmailFeed, IKillmailStore
+from wanderer_twisted.interfaces import IKillmailFeed
 from wanderer_twisted.ops.health import FeedWatch, Health, best
 from wanderer_twisted.ops.indexing import Indexing
 from wanderer_twisted.ops.retention import Retention
@@ -52,6 +52,35 @@ _STOP_SECONDS = 15.0
 _CAUGHT_UP: Collection[FeedState] = ("live", "quiet", "silent")
 
 
+class Ground:
+    """
+    What the server stands on, and ``wanderer-backfill`` likewise: the store, and the
+    ways to the upstreams that everybody uses.
+    """
+
+    def __init__(self, settings: Settings, reactor: Any) -> None:
+        self.client = make_client(reactor, settings.contact)
+        self.store = make_store(
+            reactor, settings.database_path, settings.retention.days
+        )
+        self._reactor = reactor
+        self._esi = make_esi(
+            self.client, reactor, settings.esi.url, settings.esi.compatibility_date
+        )
+        self.names = NameBook(
+            reactor,
+            self.store,
+            self._esi if settings.names.enabled else None,
+            settings.names.deadline_seconds,
+        )
+
+    def make_intake(self) -> Intake:
+        """
+        One for each who has killmails: bodies for one delay no other.
+        """
+        return Intake(self._reactor, self._esi, self.names)
+
+
 class Server(MultiService):
     """
     Everything, from the feeds to the listening ports.
@@ -64,21 +93,10 @@ class Server(MultiService):
     def __init__(self, settings: Settings, reactor: Any) -> None:
         super().__init__()
         self._reactor = reactor
-        self.client = make_client(reactor, settings.contact)
-        self.store = make_store(
-            reactor, settings.database_path, settings.retention.days
-        )
-        esi = make_esi(
-            self.client, reactor, settings.esi.url, settings.esi.compatibility_date
-        )
-        self.names = NameBook(
-            reactor,
-            self.store,
-            esi if settings.names.enabled else None,
-            settings.names.deadline_seconds,
-        )
+        ground = Ground(settings, reactor)
+        self.client, self.store, self.names = ground.client, ground.store, ground.names
         self.feeds = [
-            FeedService(reactor, feed, Intake(reactor, esi, self.names), self.store)
+            FeedService(reactor, feed, ground.make_intake(), self.store)
             for feed in _make_feeds(settings, self.client, reactor)
         ]
         self.history = History(
@@ -90,7 +108,7 @@ class Server(MultiService):
                 settings.zkillboard.url,
                 settings.zkillboard.requests_per_second,
             ),
-            Intake(reactor, esi, self.names),  # its own: bodies for it delay no feed
+            ground.make_intake(),
             self.names,
             [feed.name for feed in self.feeds],
             max_days=settings.history.max_days,
@@ -101,11 +119,9 @@ class Server(MultiService):
         self.archive = Archive(
             reactor,
             make_rounds(
+                ground,
                 settings,
                 reactor,
-                self.client,
-                self.store,
-                Intake(reactor, esi, self.names),
                 [feed.name for feed in self.feeds],
                 settings.archive.backfill_days,
             ),
@@ -221,11 +237,9 @@ class Server(MultiService):
 
 
 def make_rounds(
+    ground: Ground,
     settings: Settings,
     reactor: Any,
-    client: Client,
-    store: IKillmailStore,
-    intake: Intake,
     feeds: Collection[str],
     backfill_days: int,
     told: Callable[[ArchivedDay], None] = lambda day: None,
@@ -233,18 +247,22 @@ def make_rounds(
     """
     The work on the archive, for the server and for ``wanderer-backfill``.
 
-    :param intake: one of its own.
     :param feeds: the names of those that run.
     :param told: called with each day that was worked on.
     """
-    source = make_archive(client, reactor, settings.archive.url)
-    folder = f"{settings.database_path}.archive"
-    stage = Stager(reactor).stage
+    source = make_archive(ground.client, reactor, settings.archive.url)
     return Rounds(
         reactor,
-        store,
+        ground.store,
         source,
-        Loader(reactor, store, source, intake, stage, folder),
+        Loader(
+            reactor,
+            ground.store,
+            source,
+            ground.make_intake(),
+            Stager(reactor).stage,
+            folder=f"{settings.database_path}.archive",
+        ),
         feeds,
         backfill_days,
         settings.history.max_days,

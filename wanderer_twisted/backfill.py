@@ -11,13 +11,9 @@ from twisted.internet.task import react
 from twisted.python import usage
 
 from wanderer_twisted.config import ConfigError, Settings, load_settings
-from wanderer_twisted.ingest import Intake, NameBook
 from wanderer_twisted.interfaces import StoreUnavailable, UpstreamError
 from wanderer_twisted.progress import Screen
-from wanderer_twisted.sources.esi import make_esi
-from wanderer_twisted.sources.http import make_client
 from wanderer_twisted.store.schema import DatabaseUnusable
-from wanderer_twisted.store.sqlite import make_store
 
 _NAME: Final = "wanderer-backfill"
 _STOP_SECONDS: Final = 10.0
@@ -85,31 +81,17 @@ class Backfill:
 
     def __init__(self, reactor: Any, options: Options, screen: Screen) -> None:
         # Here, since Klein imports a reactor.
-        from wanderer_twisted.assembly import make_rounds
+        from wanderer_twisted.assembly import Ground, make_rounds
 
-        settings = options.settings
         self._reactor = reactor
         self._options = options
         self._screen = screen
-        self._client = make_client(reactor, settings.contact)
-        self._store = make_store(
-            reactor, settings.database_path, settings.retention.days
-        )
-        esi = make_esi(
-            self._client, reactor, settings.esi.url, settings.esi.compatibility_date
-        )
-        self._names = NameBook(
-            reactor,
-            self._store,
-            esi if settings.names.enabled else None,
-            settings.names.deadline_seconds,
-        )
+        self._ground = Ground(options.settings, reactor)
+        self._store = self._ground.store
         self._rounds = make_rounds(
-            settings,
+            self._ground,
+            options.settings,
             reactor,
-            self._client,
-            self._store,
-            Intake(reactor, esi, self._names),
             feeds=(),
             backfill_days=options.days,
             told=screen.told,
@@ -149,8 +131,8 @@ class Backfill:
         return 1 if outcome.incomplete else 0
 
     async def _close(self) -> None:
-        self._names.stopService()
-        await self._client.close()
+        self._ground.names.stopService()
+        await self._ground.client.close()
         await self._store.close()
 
 
