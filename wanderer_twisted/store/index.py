@@ -95,24 +95,32 @@ class OneDay:
         newest_first: bool = False,
         condition: str = "TRUE",
     ) -> None:
-        kinds = [kind for kind in KINDS if wanted.ids(kind)]
+        owned = {kind: wanted.ids(kind) for kind in KINDS if wanted.ids(kind)}
+        self.owners = sum(map(len, owned.values()))
+        self._ids = {kind: dumps(sorted(ids)).decode() for kind, ids in owned.items()}
         comparison, order = ("<", "DESC") if newest_first else (">", "ASC")
-        parts = [
-            f"SELECT kill_time, killmail_id FROM {kind}_kill WHERE day = :day"
-            f" AND owner IN (SELECT value FROM json_each(:{kind}))"
-            f" AND (kill_time, killmail_id) {comparison} (:kill_time, :killmail_id)"
-            for kind in kinds
-        ]
-        self._query = (
-            f"SELECT found.kill_time, killmail_id, {columns}"
-            f" FROM (SELECT DISTINCT * FROM ({' UNION ALL '.join(parts)})) found"
-            f" CROSS JOIN killmail USING (killmail_id) WHERE {condition}"
-            f" ORDER BY found.kill_time {order}, killmail_id {order}"
+        beyond = (
+            "some.day = :day AND (some.kill_time, some.killmail_id)"
+            f" {comparison} (:kill_time, :killmail_id)"
         )
-        self._ids: dict[str, str] = {
-            kind: dumps(sorted(wanted.ids(kind))).decode() for kind in kinds
-        }
-        self.owners = sum(len(wanted.ids(kind)) for kind in kinds)
+        ids = {kind: f"(SELECT value FROM json_each(:{kind}))" for kind in owned}
+        if self.owners == 1:
+            # As they lie in the index: nothing is sorted, and no more read than used.
+            (kind,) = owned
+            source = f"{kind}_kill some"
+            condition = f"{beyond} AND some.owner = {ids[kind]} AND {condition}"
+        else:
+            parts = (
+                f"SELECT kill_time, killmail_id FROM {kind}_kill some"
+                f" WHERE {beyond} AND some.owner IN {ids[kind]}"
+                for kind in owned
+            )
+            source = f"(SELECT DISTINCT * FROM ({' UNION ALL '.join(parts)})) some"
+        self._query = (
+            f"SELECT some.kill_time, killmail_id, {columns} FROM {source}"
+            f" CROSS JOIN killmail USING (killmail_id) WHERE {condition}"
+            f" ORDER BY some.kill_time {order}, killmail_id {order}"
+        )
 
     def rows(
         self, connection: sqlite3.Connection, day: int, beyond: Place
@@ -124,10 +132,10 @@ class OneDay:
         """
         if not self._ids:
             return iter(())
-        values = {
+        values: dict[str, object] = {
             "day": day,
             "kill_time": beyond.kill_time,
             "killmail_id": beyond.killmail_id,
-            **self._ids,
         }
+        values.update(self._ids)
         return connection.execute(self._query, values)
