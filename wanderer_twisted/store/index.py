@@ -97,7 +97,9 @@ class OneDay:
     ) -> None:
         owned = {kind: wanted.ids(kind) for kind in KINDS if wanted.ids(kind)}
         self.owners = sum(map(len, owned.values()))
-        self._ids = {kind: dumps(sorted(ids)).decode() for kind, ids in owned.items()}
+        self._ids: dict[str, str] = {
+            kind: dumps(sorted(ids)).decode() for kind, ids in owned.items()
+        }
         comparison, order = ("<", "DESC") if newest_first else (">", "ASC")
         beyond = (
             "some.day = :day AND (some.kill_time, some.killmail_id)"
@@ -132,10 +134,10 @@ class OneDay:
         """
         if not self._ids:
             return iter(())
-        values: dict[str, object] = {
+        values = {
             "day": day,
             "kill_time": beyond.kill_time,
             "killmail_id": beyond.killmail_id,
+            **self._ids,
         }
-        values.update(self._ids)
         return connection.execute(self._query, values)
