@@ -151,6 +151,19 @@ class SequenceTests(SimulatorCase):
             age = clock.seconds() - slot.uploaded_at
             self.assertLess(age, world.rules.r2z2_retention)
 
+    def test_the_pointer_starts_where_lists_end(self) -> None:
+        """
+        With few killmails a day it is no newer than what lists hold back, so that a
+        feed which begins there meets them.
+        """
+        data = make_data([esi(n, kill_time=START + n) for n in range(1, 901)])
+        for seconds in range(POINTER_LAG + 1):
+            clock = Clock()
+            clock.advance(START + seconds)
+            world = World(clock, data, days=90)
+            age = clock.seconds() - world.slots[world.pointer].uploaded_at
+            self.assertGreater(age, 70 * 60)
+
     def test_a_redelivery_takes_a_new_sequence(self) -> None:
         """
         The same killmail, unchanged, comes again.

@@ -32,6 +32,9 @@ POINTER_LAG = 51
 #: Publications that are remembered; the oldest are forgotten beyond it.
 MEMORY = 200_000
 
+#: Seconds: what zKillboard lists may be so old (contracts.md §3), and more.
+_RECENT = 7_200
+
 _EPOCH = 1_767_225_600  # 2026-01-01: numbers grow with time, so that a new start
 _FIRST_ID = 140_000_000  # never gives one out again that an earlier start gave out
 _IDS_PER_SECOND = 8
@@ -173,12 +176,20 @@ class World:
     def _first_pointer(self) -> int:
         """
         As far behind as it happens to be, but at a file that is there: of a past with a
-        few killmails a day the last 51 would reach back further than files live.
+        few killmails a day the last 51 would reach back further than files live, and
+        the very last would be all that a feed that begins there has of the last hours.
         """
         oldest = self.started_at - self.rules.r2z2_retention
-        living = (n for n, slot in self.slots.items() if slot.uploaded_at > oldest)
+        living = [n for n, slot in self.slots.items() if slot.uploaded_at > oldest]
         usual = self.sequence - self.sequence % (POINTER_LAG + 1)
-        return max(usual, next(living, self.sequence))
+        if not living:
+            return self.sequence
+        pointer = max(usual, living[0])
+        furthest = max(living[0], self.sequence - POINTER_LAG)
+        recent = self.started_at - _RECENT
+        while pointer > furthest and self.slots[pointer].uploaded_at > recent:
+            pointer -= 1
+        return pointer
 
     def _order(self, tail: int) -> Iterator[tuple[Template, bool]]:
         """
