@@ -121,7 +121,7 @@ class Rounds:
             self._backfill_days,
             self._max_days,
         )
-        await self._confirm(plan.confirmed)
+        await self._confirm(plan.confirmed, rows)
         due = [row for row in plan.work if not self._rests(row.day)]
         self.wanted, self.left = len(plan.wanted), len(due)
         queue = deque(due)
@@ -148,26 +148,26 @@ class Rounds:
     async def _rows(self) -> Mapping[int, ArchivedDay]:
         return {each.day: each for each in await self._store.read_days()}
 
-    async def _confirm(self, days: Sequence[ArchivedDay]) -> None:
+    async def _confirm(
+        self, days: Sequence[ArchivedDay], known: Mapping[int, ArchivedDay]
+    ) -> None:
         """
         Days that were found as they are known.
         """
-        known = await self._rows()
-        found = [await self._followed(each) for each in days]
+        found = await self._followed(days)
         changed = [each for each in found if each != known.get(each.day)]
         if changed:
             await self._store.commit(Change(days=changed))
 
-    async def _followed(self, row: ArchivedDay) -> ArchivedDay:
+    async def _followed(self, days: Sequence[ArchivedDay]) -> Sequence[ArchivedDay]:
         """
-        A day that is as its list says: whether a feed has what will be added to it.
+        Days that are as their lists say: whether a feed has what will be added to them.
         """
         if not self._feeds:
-            return row
+            return days
         positions = await self._store.read_positions()
-        return attrs.evolve(
-            row, followed=any(each.feed in self._feeds for each in positions)
-        )
+        followed = any(each.feed in self._feeds for each in positions)
+        return [attrs.evolve(each, followed=followed) for each in days]
 
     async def _work_off(
         self, queue: deque[ArchivedDay], totals: Mapping[int, int]
@@ -201,7 +201,7 @@ class Rounds:
             self._log.failure("the archive's {day}", day=readable(row.day))
             found = self._failed(row, f"Unexpected: {error!r}")
         if found.complete:
-            found = await self._followed(found)
+            (found,) = await self._followed([found])
         await self._keep(row, found)
         if retry_after is not None:
             raise UpstreamError(found.reason, retry_after)

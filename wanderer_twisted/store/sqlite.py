@@ -12,6 +12,7 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from wanderer_twisted.days import DAY
 from wanderer_twisted.interfaces import IKillmailStore, StoreUnavailable
 from wanderer_twisted.killmail import Body
 from wanderer_twisted.partition import Filter, Kind, Snapshot
@@ -47,7 +48,6 @@ from wanderer_twisted.store.files import DatabaseFile
 from wanderer_twisted.store.index import END
 from wanderer_twisted.store.threads import Executor, Threads
 
-_DAY: Final = 86_400.0
 #: Seconds that closing waits for what is being done.
 _CLOSING: Final = 5.0
 #: More reads than streams may be open; a write that waits holds a feed or a listing.
@@ -90,7 +90,7 @@ class SqliteStore:
         self.problem = ""
         self._file = DatabaseFile(path)
         self._clock = clock
-        self._retention = retention_days * _DAY
+        self._retention = retention_days * DAY
         self._writer = writer
         self._readers = readers
         self._listener: Callable[[Commit], None] | None = None
