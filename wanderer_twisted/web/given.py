@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 import attrs
 
 from wanderer_twisted.killmail import MAX_ID
-from wanderer_twisted.partition import KINDS
+from wanderer_twisted.partition import KINDS, Kind
 from wanderer_twisted.web.errors import invalid
 from wanderer_twisted.web.values import LONGEST_ECHO, decode, quoted, shown, unquote
 
@@ -21,6 +21,7 @@ Form = Literal["ids", "number", "integer", "moment", "switch", "cursor"]
 @attrs.frozen
 class Parameter:
     """
+    :ivar about: what it does, for people; in the documents that describe this API.
     :ivar form: of its value.
     :ivar least: the least number that it may be; None for no bound.
     :ivar most: the largest.
@@ -32,24 +33,64 @@ class Parameter:
     least: float | None = None
     most: float | None = None
     value: str = ""
+    about: str = attrs.field(kw_only=True)
 
+
+_ABOUT_IDS: Final[Mapping[Kind, str]] = {
+    "character": "Killmails with one of these as the victim or as any attacker.",
+    "corporation": "Killmails whose victim or any attacker was in one of these then.",
+    "alliance": "Killmails whose victim or any attacker was in one of these then.",
+    "system": "Killmails that happened in one of these solar systems.",
+}
+_ABOUT_CURSOR: Final = "The `last_event_id`, as some clients write it."
 
 PARAMETERS: Final = {
     each.name: each
     for each in (
-        *(Parameter(f"{kind}_ids", "ids", 1, MAX_ID) for kind in KINDS),
-        Parameter("min_value", "number", 0),
-        Parameter("preload_days", "integer", 0),
-        Parameter("since", "moment"),
-        Parameter("heartbeat", "number", 2, 60),
+        *(
+            Parameter(f"{kind}_ids", "ids", 1, MAX_ID, about=_ABOUT_IDS[kind])
+            for kind in KINDS
+        ),
+        Parameter(
+            "min_value",
+            "number",
+            0,
+            about="ISK. A killmail whose value nobody knows passes none, not even 0.",
+        ),
+        Parameter(
+            "preload_days",
+            "integer",
+            0,
+            about="How many days of the past to send first. Needs ids of any kind.",
+        ),
+        Parameter(
+            "since",
+            "moment",
+            about="From when on to send the past first, instead of `preload_days`.",
+        ),
+        Parameter("heartbeat", "number", 2, 60, about="Seconds between signs of life."),
         # The spellings of the cursor that clients use, the first one first.
-        Parameter("last_event_id", "cursor"),
-        Parameter("lastEventId", "cursor"),
-        Parameter("evs_last_event_id", "cursor"),
-        Parameter("cursor", "cursor"),
-        Parameter("items", "switch", value="1"),
-        Parameter("compress", "switch", value="0"),
-        Parameter("dry_run", "switch", value="1"),
+        Parameter(
+            "last_event_id",
+            "cursor",
+            about="The last `id` seen, for clients that cannot send `Last-Event-ID`,"
+            " which wins.",
+        ),
+        Parameter("lastEventId", "cursor", about=_ABOUT_CURSOR),
+        Parameter("evs_last_event_id", "cursor", about=_ABOUT_CURSOR),
+        Parameter("cursor", "cursor", about=_ABOUT_CURSOR),
+        Parameter(
+            "items", "switch", value="1", about="Killmails come with `victim.items`."
+        ),
+        Parameter(
+            "compress", "switch", value="0", about="Never compress this response."
+        ),
+        Parameter(
+            "dry_run",
+            "switch",
+            value="1",
+            about="No stream, but what it would begin with, as JSON.",
+        ),
     )
 }
 KNOWN: Final = tuple(PARAMETERS)
