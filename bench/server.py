@@ -82,6 +82,7 @@ class Workshop:
                 file.write(document + b"\n")
         config = {
             "listen": ["tcp:0:interface=127.0.0.1"],
+            "admin_listen": "",
             "database": f"sqlite:{database}",
             "contact": "bench",
             "feeds": [{"kind": "r2z2", "url": NOWHERE}],

@@ -133,6 +133,13 @@ class ProcessCase(TestCase):
         return process
 
     def twistd(self, *arguments: str) -> Process:
+        """
+        A server gets no admin listener, whose usual port others may have, unless it is
+        told of one.
+        """
+        named = any(each.startswith("--admin-listen") for each in arguments)
+        if arguments[0] == "wanderer-sse" and not named:
+            arguments = (*arguments, "--admin-listen=")
         return self.spawn(TWISTD, "-n", "--pidfile=", *arguments)
 
     async def simulator(self, *options: str, port: int = 0) -> "Simulator":
@@ -335,6 +342,7 @@ class Server:
             json.dumps(
                 {
                     "listen": [f"tcp:{self.port}:interface=127.0.0.1"],
+                    "admin_listen": "",
                     "database": f"sqlite:{self.database}",
                     **settings,
                 }

@@ -31,14 +31,6 @@ class RefusalTests(ConfigCase):
             "features: {1: 2}", "features.1: unknown key, allowed: character_preload"
         )
 
-    def test_parts_that_are_not_there_yet(self) -> None:
-        """
-        The keys of parts that are left for later are unknown.
-        """
-        for key in ("admin_listen", "manhole"):
-            error = self.assertRaises(ConfigError, self.load, f"{key}: x")
-            self.assertIn(f"{self.path}: {key}: unknown key, ", str(error))
-
     def test_wrong_type(self) -> None:
         """
         A value of another type is shown beside what is allowed.
@@ -229,6 +221,56 @@ class RefusalTests(ConfigCase):
         for url in ("http://localhost:1/a", "http://127.0.0.9", "http://[::1]:4010"):
             self.assertEqual(self.load(f"esi: {{url: '{url}'}}").esi.url, url)
 
+    def test_admin_endpoint(self) -> None:
+        """
+        There need be none; a wrong one is refused as the others are.
+        """
+        self.assertEqual(self.load("admin_listen: ''").admin_listen, "")
+        self.refuse(
+            "admin_listen: tcp",
+            "admin_listen: found 'tcp' (arguments are missing or unknown), allowed:"
+            " a Twisted endpoint, as tcp:4005:interface=127.0.0.1, or nothing",
+        )
+
+    def test_manhole(self) -> None:
+        """
+        It listens where only this machine can connect, and never without passwords.
+        """
+        for text in (
+            "tcp:6023",
+            "tcp:6023:interface=0.0.0.0",
+            "tcp:6023:interface=127.0.0.1.example.org",
+            "tcp6:6023",
+            "haproxy:tcp:6023:interface=127.0.0.1",
+        ):
+            self.refuse(
+                f"manhole: {{listen: '{text}', passwd: x}}",
+                f"manhole.listen: found '{text}' (others could connect to it), allowed:"
+                " tcp:PORT:interface=127.0.0.1, unix:PATH:mode=600, or nothing",
+            )
+        for text in (
+            "tcp:6023:interface=127.0.0.1",
+            "tcp:interface=localhost:port=6023",
+            "tcp6:6023:interface=\\:\\:1",
+            "unix:/run/wanderer/manhole:mode=600",
+        ):
+            loaded = self.load(f"manhole: {{listen: '{text}', passwd: x}}")
+            self.assertEqual(loaded.manhole.listen, text)
+        self.refuse(
+            "manhole: {listen: 'tcp:6023:interface=127.0.0.1'}",
+            "manhole.passwd: found '', allowed: the path of a file",
+        )
+
+    def test_log_level(self) -> None:
+        """
+        It is one of four.
+        """
+        self.refuse(
+            "log_level: verbose",
+            "log_level: found 'verbose' (no such level), allowed: debug or info or warn"
+            " or error",
+        )
+
     def test_database(self) -> None:
         """
         A store is a file of SQLite.
@@ -291,6 +333,11 @@ class RefusalTests(ConfigCase):
                 {"database": "x"},
                 "--database: found 'x' (only SQLite is supported), "
                 "allowed: sqlite:PATH, as sqlite:wanderer.db",
+            ),
+            (
+                {"admin_listen": "tcp"},
+                "--admin-listen: found 'tcp' (arguments are missing or unknown),"
+                f" {endpoint.replace('4004', '4005')}, or nothing",
             ),
         ):
             error = self.assertRaises(ConfigError, load_settings, None, options)

@@ -44,6 +44,7 @@ class Options(usage.Options):
     )
     optParameters = (
         ("config", "c", None, "Settings, in YAML; etc/wanderer.yaml explains them."),
+        ("admin-listen", None, None, "Where metrics are told, as of --listen."),
         ("database", "d", None, "Where killmails are kept: sqlite:PATH."),
     )
     optFlags = (
@@ -72,6 +73,7 @@ class Options(usage.Options):
         """
         overrides = {
             "listen": self["listen"] or None,
+            "admin_listen": self["admin-listen"],
             "database": self["database"],
         }
         try:

@@ -169,6 +169,8 @@ def faults(settings: Settings) -> Iterator[Fault]:
         first = settings.feeds.index(feed)
         if first < index:
             yield Fault(f"feeds[{index}]", f"the same as feeds[{first}], allowed: once")
+    if settings.manhole.listen and not settings.manhole.passwd:
+        yield _wrong("manhole.passwd", "", "the path of a file")
     least = settings.history.max_days + RETENTION_MARGIN_DAYS
     if settings.retention.days < least:
         allowed = f"at least {least} (history.max_days + {RETENTION_MARGIN_DAYS})"

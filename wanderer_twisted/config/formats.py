@@ -15,6 +15,9 @@ from urllib.parse import urlsplit
 from msgspec import Meta
 from twisted.internet.endpoints import serverFromString
 
+LOG_LEVELS = ("debug", "info", "warn", "error")
+
+_INTERFACE = re.compile(r":interface=((?:\\:|[^:])*)")
 _PORT = re.compile(r"(?:\b(?:tcp6?|ssl)|\bport=):?(-?[0-9]+)")
 
 
@@ -37,6 +40,25 @@ def _endpoint(text: str) -> None:
         raise ValueError(f"{type(error).__name__}: {error}") from None
     if any(not 0 <= int(port) <= 65535 for port in _PORT.findall(text)):
         raise ValueError("a port is at most 65535")
+
+
+def _optional_endpoint(text: str) -> None:
+    if text:
+        _endpoint(text)
+
+
+def _local_endpoint(text: str) -> None:
+    """
+    For what goes over the wire in clear text.
+    """
+    if not text:
+        return
+    _endpoint(text)
+    interface = _INTERFACE.search(text)
+    host = interface[1].replace("\\:", ":") if interface else ""
+    is_tcp = text.startswith(("tcp:", "tcp6:"))
+    if not (text.startswith("unix:") or (is_tcp and _is_loopback(host))):
+        raise ValueError("others could connect to it")
 
 
 def _database(text: str) -> None:
@@ -88,6 +110,11 @@ def _contact(text: str) -> None:
         raise ValueError("it goes into a header")
 
 
+def _log_level(text: str) -> None:
+    if text not in LOG_LEVELS:
+        raise ValueError("no such level")
+
+
 def _queue_id(text: str) -> None:
     if not re.fullmatch(r"[A-Za-z0-9._-]{1,100}", text):
         raise ValueError("it goes into a URL")
@@ -96,10 +123,25 @@ def _queue_id(text: str) -> None:
 Endpoint = Annotated[
     str, _format(_endpoint, "a Twisted endpoint, as tcp:4004:interface=127.0.0.1")
 ]
+OptionalEndpoint = Annotated[
+    str,
+    _format(
+        _optional_endpoint,
+        "a Twisted endpoint, as tcp:4005:interface=127.0.0.1, or nothing",
+    ),
+]
+LocalEndpoint = Annotated[
+    str,
+    _format(
+        _local_endpoint,
+        "tcp:PORT:interface=127.0.0.1, unix:PATH:mode=600, or nothing",
+    ),
+]
 Database = Annotated[str, _format(_database, "sqlite:PATH, as sqlite:wanderer.db")]
 Url = Annotated[str, _format(_url, "an https:// URL, or http:// on loopback")]
 Origin = Annotated[str, _format(_origin, '"*" or an origin, as https://example.org')]
 Network = Annotated[str, _format(_network, "a network, as 10.0.0.0/8 or ::1")]
 Date = Annotated[str, _format(_date, "a date, as 2026-08-18")]
 Contact = Annotated[str, _format(_contact, "up to 200 printable ASCII characters")]
+LogLevel = Annotated[str, _format(_log_level, " or ".join(LOG_LEVELS))]
 QueueId = Annotated[str, _format(_queue_id, "1 to 100 of A-Z a-z 0-9 . _ -")]

@@ -42,7 +42,7 @@ def _refusal(
     path: str | None, given: Mapping[str, object], fault: Fault
 ) -> ConfigError:
     if re.split(r"[.\[]", fault.key)[0] in given:
-        return ConfigError(f"--{fault.key}: {fault.text}")
+        return ConfigError(f"--{fault.key.replace('_', '-')}: {fault.text}")
     return ConfigError(": ".join(filter(None, (path, fault.key, fault.text))))
 
 

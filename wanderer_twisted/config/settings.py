@@ -12,7 +12,10 @@ from wanderer_twisted.config.formats import (
     Database,
     Date,
     Endpoint,
+    LocalEndpoint,
+    LogLevel,
     Network,
+    OptionalEndpoint,
     Origin,
     QueueId,
     Url,
@@ -166,6 +169,25 @@ class Features(Section, frozen=True):
     character_preload: bool = True
 
 
+class Manhole(Section, frozen=True):
+    """
+    A Python prompt inside the running server, in clear text.
+
+    :ivar passwd: a file of ``user:password`` lines that nobody else may read.
+    """
+
+    listen: LocalEndpoint = ""
+    passwd: str = ""
+
+
+class Auth(Section, frozen=True):
+    """
+    :ivar tokens_file: who may ask; empty for everybody.
+    """
+
+    tokens_file: str = ""
+
+
 class Settings(Section, frozen=True):
     """
     All settings. Their attributes are the keys of the file.
@@ -174,6 +196,7 @@ class Settings(Section, frozen=True):
     listen: Annotated[tuple[Endpoint, ...], Meta(min_length=1)] = (
         "tcp:4004:interface=127.0.0.1",
     )
+    admin_listen: OptionalEndpoint = "tcp:4005:interface=127.0.0.1"
     database: Database = "sqlite:wanderer.db"
     contact: Contact = ""
     feeds: Annotated[tuple[R2z2Feed | RedisqFeed, ...], Meta(min_length=1)] = (
@@ -190,6 +213,9 @@ class Settings(Section, frozen=True):
     trusted_proxies: tuple[Network, ...] = ("127.0.0.0/8", "::1")
     cors: Cors = Cors()
     features: Features = Features()
+    auth: Auth = Auth()
+    manhole: Manhole = Manhole()
+    log_level: LogLevel = "info"
 
     @property
     def database_path(self) -> str:
