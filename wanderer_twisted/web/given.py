@@ -3,6 +3,7 @@ What a stream may be asked with, and what a request brought of it: in its query,
 JSON in its body.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
@@ -15,7 +16,7 @@ from wanderer_twisted.partition import KINDS, Kind
 from wanderer_twisted.web.errors import invalid
 from wanderer_twisted.web.values import LONGEST_ECHO, decode, quoted, shown, unquote
 
-Form = Literal["ids", "number", "integer", "moment", "switch", "cursor"]
+Form = Literal["ids", "number", "integer", "moment", "switch", "cursor", "place"]
 
 
 @attrs.frozen
@@ -23,16 +24,18 @@ class Parameter:
     """
     :ivar about: what it does, for people; in the documents that describe this API.
     :ivar form: of its value.
-    :ivar least: the least number that it may be; None for no bound.
+    :ivar least: the least number that it may be.
     :ivar most: the largest.
     :ivar value: the one value of a switch.
+    :ivar default: of a look-up, where the client does not say; None for what has none.
     """
 
     name: str
     form: Form
-    least: float | None = None
-    most: float | None = None
+    least: float = -math.inf
+    most: float = math.inf
     value: str = ""
+    default: int | None = None
     about: str = attrs.field(kw_only=True)
 
 

@@ -168,7 +168,6 @@ class Rules:
             return self.heartbeat
         seconds = number("heartbeat", text)
         least, most = PARAMETERS["heartbeat"].least, PARAMETERS["heartbeat"].most
-        assert least is not None and most is not None
         if not least <= seconds <= most:
             raise invalid(
                 f"heartbeat must be between {least:g} and {most:g} seconds,"

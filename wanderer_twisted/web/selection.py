@@ -2,6 +2,7 @@
 The parameters of a look-up: text from anybody, to a :class:`Selection` or a 400.
 """
 
+import math
 import re
 from collections.abc import Collection, Mapping, Sequence
 from difflib import get_close_matches
@@ -14,17 +15,38 @@ from wanderer_twisted.killmail import MAX_ID
 from wanderer_twisted.records import Place
 from wanderer_twisted.stream.cursor import base36
 from wanderer_twisted.web.errors import invalid
-from wanderer_twisted.web.given import split_query
+from wanderer_twisted.web.given import Parameter, split_query
 from wanderer_twisted.web.moments import read_moment
 from wanderer_twisted.web.values import LONGEST_ECHO, integer, quoted, shown
+
+#: What look-ups may be asked with. How far ``since_hours`` reaches is the operator's.
+PARAMETERS: Final = {
+    each.name: each
+    for each in (
+        Parameter(
+            "system_ids",
+            "ids",
+            1,
+            MAX_ID,
+            about="Solar systems, each listed by itself.",
+        ),
+        Parameter(
+            "since_hours", "integer", 1, default=24, about="How far to look back."
+        ),
+        Parameter(
+            "limit", "integer", 1, 1000, default=50, about="Killmails of one page."
+        ),
+        Parameter(
+            "before", "place", about="Where the page begins: from a link in `next`."
+        ),
+        Parameter("since", "moment", about="A moment, instead of `since_hours`."),
+    )
+}
 
 #: What a list of killmails takes, and what a number of them does.
 OF_A_LIST: Final = ("since_hours", "limit", "before", "since")
 OF_A_COUNT: Final = ("since_hours", "since")
 OF_SYSTEMS: Final = ("system_ids", "since_hours", "limit")
-
-MOST: Final = 1000
-_HOURS, _LIMIT = 24, 50  # where the client does not say
 
 _PLACE = re.compile(r"([0-9a-z]{7})\.([0-9a-z]{8})")
 _DIGITS = re.compile(r"[0-9]{1,19}")
@@ -41,7 +63,7 @@ class Selection:
     """
 
     since: int
-    limit: int = _LIMIT
+    limit: int
     before: Place | None = None
 
     def link(self, path: str, before: Place | None) -> str:
@@ -140,13 +162,13 @@ def _check_id(name: str, number: int | None, text: str) -> int:
 def _select(given: Mapping[str, str], now: float, max_days: int) -> Selection:
     return Selection(
         since=_since(given, int(now), max_days),
-        limit=_number(given, "limit", _LIMIT, MOST),
+        limit=_number(given, "limit"),
         before=_before(given),
     )
 
 
 def _since(given: Mapping[str, str], now: int, max_days: int) -> int:
-    hours = _number(given, "since_hours", _HOURS, 24 * max_days)
+    hours = _number(given, "since_hours", 24 * max_days)
     text = given.get("since")
     if not text:
         return now - 3600 * hours
@@ -159,15 +181,21 @@ def _since(given: Mapping[str, str], now: int, max_days: int) -> int:
     return min(now, max(since, now - (max_days + 1) * DAY))
 
 
-def _number(given: Mapping[str, str], name: str, default: int, most: int) -> int:
+def _number(given: Mapping[str, str], name: str, most: float = math.inf) -> int:
+    """
+    :param most: where the operator bounds it further.
+    """
+    parameter = PARAMETERS[name]
+    least, most = parameter.least, min(parameter.most, most)
     text = given.get(name)
     if not text:
-        return default
+        assert parameter.default is not None
+        return parameter.default
     number = integer(text)
     if number is None:
         raise invalid(f"Invalid {name}: {quoted(text)} is not a valid integer")
-    if not 1 <= number <= most:
-        raise invalid(f"{name} must be between 1 and {most}, got {number}")
+    if not least <= number <= most:
+        raise invalid(f"{name} must be between {least:g} and {most:g}, got {number}")
     return number
 
 
