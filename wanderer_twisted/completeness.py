@@ -1,8 +1,9 @@
 """
-When a hole in a feed is made good by the archive (design.md §5, r2z2).
+What is whole of the past, and when a hole in a feed is made good by the archive
+(design.md §5, r2z2).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 from wanderer_twisted.days import day_of
 from wanderer_twisted.records import ArchivedDay, Hole
@@ -10,6 +11,21 @@ from wanderer_twisted.records import ArchivedDay, Hole
 #: Most killmails are published within an hour of their time, so what a hole took may
 #: be of that long before it.
 LATE = 3600
+
+
+def past_days(
+    known: Iterable[ArchivedDay], now: float, count: int
+) -> Sequence[ArchivedDay]:
+    """
+    The last *count* days, yesterday first: today's killmails are in no archive.
+
+    :param known: days that the store knows of.
+    :param now: UNIX seconds.
+    """
+    by_day = {each.day: each for each in known}
+    yesterday = day_of(now) - 1
+    days = range(yesterday, yesterday - count, -1)
+    return [by_day.get(day, ArchivedDay(day)) for day in days]
 
 
 def touched(hole: Hole) -> range:

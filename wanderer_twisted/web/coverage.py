@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
 
-from wanderer_twisted.completeness import is_repaired
-from wanderer_twisted.days import day_of, readable
+from wanderer_twisted.completeness import is_repaired, past_days
+from wanderer_twisted.days import readable
 from wanderer_twisted.encoding import dumps, timestamp
 from wanderer_twisted.interfaces import IKillmailStore, StoreUnavailable
 from wanderer_twisted.records import ArchivedDay, Hole
@@ -51,23 +51,20 @@ class Coverage:
         """
         read_nothing(request.query)
         try:
-            known = {each.day: each for each in await self._store.read_days()}
+            known = await self._store.read_days()
             holes = await self._store.read_holes()
         except StoreUnavailable:
             raise unavailable() from None
         now = self._clock.seconds()
-        yesterday = day_of(now) - 1  # today's killmails are in no archive
-        days = [
-            known.get(day, ArchivedDay(day))
-            for day in range(yesterday, yesterday - self._days, -1)
-        ]
+        days = past_days(known, now, self._days)
+        by_day = {each.day: each for each in known}
         newest = sorted(holes, key=lambda hole: hole.seq, reverse=True)[:MOST_HOLES]
         data = {
             "days": [_tell_day(each) for each in days],
             "complete": sum(each.complete for each in days),
             "days_total": len(days),
             "backfill_days": self._backfill_days,
-            "holes": [_tell_hole(each, known) for each in newest],
+            "holes": [_tell_hole(each, by_day) for each in newest],
         }
         members = dumps(data)[1:-1]
         return answer_tagged(request, tag_of(members), [members], now)
