@@ -3,7 +3,7 @@ The settings: YAML, checked whole before anything starts (design.md §6).
 """
 
 from wanderer_twisted.config.faults import ConfigError
-from wanderer_twisted.config.reading import load_settings
+from wanderer_twisted.config.reading import load_settings, load_tokens
 from wanderer_twisted.config.settings import (
     Archive,
     Esi,
@@ -18,6 +18,7 @@ from wanderer_twisted.config.settings import (
     Stream,
     Zkillboard,
 )
+from wanderer_twisted.config.tokens import Token, TokenLimits
 
 __all__ = [
     "Archive",
@@ -32,6 +33,9 @@ __all__ = [
     "Retention",
     "Settings",
     "Stream",
+    "Token",
+    "TokenLimits",
     "Zkillboard",
     "load_settings",
+    "load_tokens",
 ]

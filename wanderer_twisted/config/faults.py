@@ -1,6 +1,6 @@
 """
 A mistake in the settings, in an operator's words: the key, what was found, and what is
-allowed. All of it is read off the types in :mod:`wanderer_twisted.config.settings`.
+allowed. All of it is read off the types of the document.
 """
 
 import difflib
@@ -31,7 +31,8 @@ RETENTION_MARGIN_DAYS = 7
 
 class ConfigError(Exception):
     """
-    The settings are wrong. The message is one line, for the operator.
+    The settings, or a file that they name, are wrong. The message is one line, for the
+    operator.
     """
 
 
@@ -58,14 +59,15 @@ def one_line(text: object) -> str:
 # --- what msgspec refused: keys, types, ranges --------------------------------------
 
 
-def explain(document: Any, error: msgspec.ValidationError) -> Fault:
+def explain(document: Any, error: msgspec.ValidationError, type: type) -> Fault:
     """
     Say what msgspec found wrong. Of its message only the place counts.
 
-    :param document: what was converted to :class:`Settings`.
+    :param document: what was converted.
+    :param type: to what.
     """
     place = re.search(r"`\$([^`]*)`$", str(error))
-    key, value, kind = "", document, type_info(Settings)
+    key, value, kind = "", document, type_info(type)
     for name, index in re.findall(r"\.([^.[]+)|\[(\d+)\]", place[1] if place else ""):
         kind = _chosen(kind, value)
         if isinstance(kind, VarTupleType):
@@ -132,6 +134,8 @@ def _allowed(kind: Type) -> str:
         case FloatType():
             return f"a number from {kind.ge} to {kind.le}"
         case VarTupleType():
+            if kind.max_length:
+                return f"a list of at most {kind.max_length}"
             return "a list of at least one" if kind.min_length else "a list"
         case _:
             return "a mapping of keys to values"
@@ -164,7 +168,7 @@ def faults(settings: Settings) -> Iterator[Fault]:
     """
     What is wrong with settings whose types and ranges are right.
     """
-    yield from _malformed("", settings, type_info(Settings))
+    yield from malformed(settings)
     for index, feed in enumerate(settings.feeds):
         first = settings.feeds.index(feed)
         if first < index:
@@ -177,16 +181,26 @@ def faults(settings: Settings) -> Iterator[Fault]:
         yield _wrong("retention.days", settings.retention.days, allowed)
 
 
-def _malformed(key: str, value: Any, kind: Type) -> Iterator[Fault]:
+def malformed(document: Any) -> Iterator[Fault]:
     """
     Texts that their format's own check refuses.
+
+    :param document: converted, so that its types are right.
     """
+    yield from _malformed("", document, type_info(type(document)))
+
+
+def _malformed(key: str, value: Any, kind: Type) -> Iterator[Fault]:
     match kind:
         case Metadata():
+            extra = kind.extra or {}
             try:
-                (kind.extra or {})["check"](value)
+                extra["check"](value)
             except ValueError as error:
-                yield _wrong(key, value, _allowed(kind), error)
+                if extra["is_secret"]:
+                    yield Fault(key, f"{error}, allowed: {_allowed(kind)}")
+                else:
+                    yield _wrong(key, value, _allowed(kind), error)
         case VarTupleType():
             for index, each in enumerate(value):
                 yield from _malformed(f"{key}[{index}]", each, kind.item_type)

@@ -8,7 +8,7 @@ tell an operator what is allowed.
 import ipaddress
 import re
 from collections.abc import Callable
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -18,11 +18,21 @@ from twisted.internet.endpoints import serverFromString
 LOG_LEVELS = ("debug", "info", "warn", "error")
 
 _INTERFACE = re.compile(r":interface=((?:\\:|[^:])*)")
+_MOMENT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+    r"([T ][0-9]{2}:[0-9]{2}(:[0-9]{2})?(Z|[+-][0-9]{2}:[0-9]{2})?)?"
+)
 _PORT = re.compile(r"(?:\b(?:tcp6?|ssl)|\bport=):?(-?[0-9]+)")
 
 
-def _format(check: Callable[[str], None], allowed: str) -> Meta:
-    return Meta(description=allowed, extra={"check": check})
+def _format(
+    check: Callable[[str], object], allowed: str, is_secret: bool = False
+) -> Meta:
+    """
+    :param is_secret: no message may show what was found.
+    """
+    extra = {"check": check, "is_secret": is_secret}
+    return Meta(description=allowed, extra=extra)
 
 
 def _endpoint(text: str) -> None:
@@ -110,6 +120,29 @@ def _contact(text: str) -> None:
         raise ValueError("it goes into a header")
 
 
+def read_expiry(text: str) -> float | None:
+    """
+    :returns: UNIX seconds; None for never.
+    :raises ValueError: it is no moment.
+    """
+    if not text:
+        return None
+    if not _MOMENT.fullmatch(text):
+        raise ValueError("neither YYYY-MM-DD nor a time")
+    moment = datetime.fromisoformat(text)
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+
+
+def _token_name(text: str) -> None:
+    if not re.fullmatch(r"[A-Za-z0-9._-]{1,64}", text):
+        raise ValueError("it goes into logs")
+
+
+def _sha256(text: str) -> None:
+    if not re.fullmatch(r"[0-9a-fA-F]{64}", text):
+        raise ValueError("not a digest")
+
+
 def _log_level(text: str) -> None:
     if text not in LOG_LEVELS:
         raise ValueError("no such level")
@@ -145,3 +178,12 @@ Date = Annotated[str, _format(_date, "a date, as 2026-08-18")]
 Contact = Annotated[str, _format(_contact, "up to 200 printable ASCII characters")]
 LogLevel = Annotated[str, _format(_log_level, " or ".join(LOG_LEVELS))]
 QueueId = Annotated[str, _format(_queue_id, "1 to 100 of A-Z a-z 0-9 . _ -")]
+TokenName = Annotated[str, _format(_token_name, "1 to 64 of A-Z a-z 0-9 . _ -")]
+Sha256 = Annotated[
+    str,
+    # Whoever mixes things up has the token itself there.
+    _format(_sha256, "64 hexadecimal digits, of sha256sum", is_secret=True),
+]
+Expiry = Annotated[
+    str, _format(read_expiry, "a date or a time in UTC, as 2027-01-01 or nothing")
+]

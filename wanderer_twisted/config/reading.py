@@ -1,5 +1,5 @@
 """
-From a YAML file and the command line's options to settings.
+From YAML files and the command line's options to settings and tokens.
 """
 
 import re
@@ -10,8 +10,16 @@ from typing import Any
 import msgspec
 import yaml
 
-from wanderer_twisted.config.faults import ConfigError, Fault, explain, faults, one_line
+from wanderer_twisted.config.faults import (
+    ConfigError,
+    Fault,
+    explain,
+    faults,
+    malformed,
+    one_line,
+)
 from wanderer_twisted.config.settings import Settings
+from wanderer_twisted.config.tokens import Token, TokensFile, repeated
 
 
 def load_settings(
@@ -32,10 +40,26 @@ def load_settings(
     try:
         settings = msgspec.convert(document, Settings)
     except msgspec.ValidationError as error:
-        raise _refusal(path, given, explain(document, error)) from None
+        raise _refusal(path, given, explain(document, error, Settings)) from None
     for fault in faults(settings):
         raise _refusal(path, given, fault)
     return settings
+
+
+def load_tokens(path: str) -> tuple[Token, ...]:
+    """
+    Read and check the file of tokens.
+
+    :raises ConfigError: something is wrong.
+    """
+    document = _read(path)
+    try:
+        file = msgspec.convert(document, TokensFile)
+    except msgspec.ValidationError as error:
+        raise _refusal(path, {}, explain(document, error, TokensFile)) from None
+    for fault in (*malformed(file), *repeated(file)):
+        raise _refusal(path, {}, fault)
+    return file.tokens
 
 
 def _refusal(
