@@ -16,7 +16,9 @@ setup(
     # directories, which setuptools' import finder does not offer.
     package_dir={"": "."},
     packages=[*find_packages(include=["wanderer_twisted*"]), "twisted.plugins"],
-    package_data={"wanderer_twisted": ["simulator/data/*", "store/*.zdict"]},
+    package_data={
+        "wanderer_twisted": ["simulator/data/*", "store/*.zdict", "web/static/*"]
+    },
     python_requires=">=3.11",
     entry_points={
         "console_scripts": ["wanderer-backfill = wanderer_twisted.backfill:main"]

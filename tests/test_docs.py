@@ -30,6 +30,7 @@ from wanderer_twisted.web.coverage import MOST_HOLES, Coverage
 from wanderer_twisted.web.errors import ApiError
 from wanderer_twisted.web.lookups import Lookups
 from wanderer_twisted.web.moments import read_moment
+from wanderer_twisted.web.page import Page
 from wanderer_twisted.web.parameters import Rules
 from wanderer_twisted.web.selection import OF_A_LIST
 
@@ -188,9 +189,10 @@ class NamesTests(SyncCase):
         """
         Routes.
         """
+        names = {"<text>": "{id}", "<name>": "{name}"}
         routes = {
-            f"{method} {rule.rule.replace('<text>', '{id}')}"
-            for room in (Api, Lookups, Coverage)
+            f"{method} {re.sub('<.+?>', lambda found: names[found[0]], rule.rule)}"
+            for room in (Api, Lookups, Coverage, Page)
             for rule in room.app.url_map.iter_rules()
             for method in (rule.methods or set()) & {"GET", "POST"}
         }

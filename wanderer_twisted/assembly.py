@@ -39,6 +39,7 @@ from wanderer_twisted.web.coverage import Coverage
 from wanderer_twisted.web.dry_runs import DryRuns
 from wanderer_twisted.web.listening import AcceptRate, Listener
 from wanderer_twisted.web.lookups import Lookups
+from wanderer_twisted.web.page import Page
 from wanderer_twisted.web.parameters import Rules
 from wanderer_twisted.web.rooms import Rooms
 from wanderer_twisted.web.site import PublicSite
@@ -196,7 +197,7 @@ class Server(MultiService):
         )
         rate = AcceptRate(self._reactor, limits.accept_per_second)
         site = PublicSite(
-            Rooms(self.api.app, lookups.app, coverage.app),
+            Rooms(self.api.app, lookups.app, coverage.app, Page().app),
             self._reactor,
             Cors(settings.cors.origins),
             Proxies(settings.trusted_proxies),

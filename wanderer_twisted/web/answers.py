@@ -37,15 +37,24 @@ def answer_tagged(
     :param members: their JSON in parts, without braces around it.
     :param now: UNIX seconds; its timestamp is not news.
     """
-    request.setHeader(b"ETag", tag)
     request.setHeader(b"Access-Control-Expose-Headers", b"ETag")
-    if _names(request.requestHeaders.getRawHeaders(b"If-None-Match", []), tag):
-        request.setHeader(b"Cache-Control", b"no-cache")
-        request.setResponseCode(304)
+    if is_known(request, tag):
         return b""
     body = answer_json(request, 200, in_envelope(members, now))
     request.setHeader(b"Cache-Control", b"no-cache")  # kept, but asked for each time
     return body
+
+
+def is_known(request: PublicRequest, tag: bytes) -> bool:
+    """
+    Whether the client has the answer with this tag. If so it is a 304, without a body.
+    """
+    request.setHeader(b"ETag", tag)
+    if not _names(request.requestHeaders.getRawHeaders(b"If-None-Match", []), tag):
+        return False
+    request.setHeader(b"Cache-Control", b"no-cache")
+    request.setResponseCode(304)
+    return True
 
 
 def tag_of(*news: bytes) -> bytes:

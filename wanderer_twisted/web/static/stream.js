@@ -1,0 +1,111 @@
+// One stream: an EventSource, and the phase that it is in.
+
+const NAMES = ['connected', 'batch', 'transition', 'killmail', 'heartbeat', 'warning', 'gap'];
+
+let token = '';
+
+/** Take the token for all requests from now on. It is kept here and nowhere else. */
+export function setToken(text) {
+  token = text.trim();
+}
+
+export function hasToken() {
+  return token !== '';
+}
+
+/** The address of a stream, as people share it: without the token. */
+export function address(query = '') {
+  const url = new URL('api/v1/kills/stream', document.baseURI);
+  url.search = query;
+  return url.href;
+}
+
+/** Fetch a document of the server's. */
+export function ask(path) {
+  const headers = token ? { Authorization: `Bearer ${token}` } : {};
+  return fetch(new URL(path, document.baseURI), { headers, cache: 'no-store' });
+}
+
+/**
+ * A stream that runs until it is closed or refused for good.
+ *
+ * Phases: connecting, history, live, reconnecting; refused: the server said no, and the
+ * browser comes back by itself; ended: it does not.
+ */
+export class Stream {
+  #source;
+  #query;
+  #phase = '';
+  #told;
+
+  /**
+   * @param query the parameters, without a token.
+   * @param told told.event(name, data, event) and told.phase(phase, message, status).
+   */
+  constructor(query, told) {
+    this.#query = query;
+    this.#told = told;
+    const extra = token ? `token=${encodeURIComponent(token)}` : '';
+    this.#source = new EventSource(address([query, extra].filter(Boolean).join('&')));
+    for (const name of [...NAMES, 'error']) {
+      this.#source.addEventListener(name, (event) => this.#take(name, event));
+    }
+    this.#move('connecting', 'Connecting');
+  }
+
+  close() {
+    this.#source.close();
+    this.#told = null;
+  }
+
+  #take(name, event) {
+    if (event.data === undefined) {
+      this.#lose(); // the connection's own error, which has no data
+      return;
+    }
+    const data = JSON.parse(event.data);
+    if (name === 'connected') {
+      const historical = data.mode === 'historical';
+      const how = data.resumed ? 'Resumed' : 'Connected';
+      this.#move(
+        historical ? 'history' : 'live',
+        `${how}; ${historical ? 'the past comes first' : 'live'}`,
+      );
+    } else if (name === 'transition') {
+      this.#move('live', 'The past is told; live from here on');
+    } else if (name === 'error') {
+      const seconds = Math.ceil(data.retry_after_ms / 1000);
+      this.#move('refused', `${data.message}. Next try in ${seconds} s`);
+    }
+    this.#told?.event(name, data, event);
+  }
+
+  #lose() {
+    if (this.#source.readyState === EventSource.CLOSED) {
+      this.#explain();
+    } else if (this.#phase !== 'refused') {
+      this.#move('reconnecting', 'Connection lost; reconnecting');
+    }
+  }
+
+  /** Find out why: a browser tells no status. A dry run is refused as the stream was. */
+  async #explain() {
+    let status = 0;
+    let message = 'The server cannot be reached';
+    try {
+      const response = await ask(`api/v1/kills/stream?${this.#query}&dry_run=1`);
+      status = response.status;
+      message = `The server ended the stream (${status})`;
+      message = (await response.json()).error?.message ?? message;
+    } catch {
+      // Not there, or not JSON: what we know by now is told.
+    }
+    if (status === 401) message = `This server asks for a token: ${message} (401)`;
+    this.#move('ended', message, status);
+  }
+
+  #move(phase, message, status = 0) {
+    this.#phase = phase;
+    this.#told?.phase(phase, message, status);
+  }
+}
