@@ -21,11 +21,15 @@ setup(
     },
     python_requires=">=3.11",
     entry_points={
-        "console_scripts": ["wanderer-backfill = wanderer_twisted.backfill:main"]
+        "console_scripts": [
+            "wanderer-backfill = wanderer_twisted.backfill:main",
+            "wanderer-tail = wanderer_twisted.tail.main:main",
+        ]
     },
     install_requires=[
         "Twisted[tls]>=26.4",
         "attrs>=24",
+        "isal>=1.7",
         "klein>=24.8",
         "msgspec>=0.19",
         "PyYAML>=6",

@@ -2,6 +2,8 @@
 The way to a client, real and in memory, against the same contract.
 """
 
+import gzip
+import zlib
 from typing import Any
 
 from twisted.internet.abstract import FileDescriptor
@@ -18,13 +20,16 @@ from zope.interface.verify import verifyObject
 from tests.support.cases import SyncCase
 from tests.support.transport import MemoryTransport
 from tests.support.web import chunks
+from wanderer_twisted.frames import GZIP_HEAD, Frame
 from wanderer_twisted.interfaces import IClientTransport
 from wanderer_twisted.web.addresses import Proxies
 from wanderer_twisted.web.cors import Cors
 from wanderer_twisted.web.site import PublicRequest, PublicSite
 from wanderer_twisted.web.transport import SSETransport
 
-EVENT = b"data: " + b"x" * 10_000 + b"\n\n"
+FRAME = Frame("x", b"data: " + b"x" * 10_000 + b"\n")
+END = b"id: y\n\n"
+EVENT = FRAME.plain + END
 
 
 @implementer(IPushProducer)
@@ -139,7 +144,7 @@ class OverHttp:
     The real one, over a request of the public site, and its other end.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, gzip: bool = False) -> None:
         self._clock = MemoryReactorClock()
         resource = _Stream()
         site = PublicSite(resource, self._clock, Cors(("*",)), Proxies(()))
@@ -148,7 +153,7 @@ class OverHttp:
         self._peer = Descriptor(self._clock, channel)
         channel.dataReceived(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
         self._request = resource.request
-        self.transport = SSETransport(self._request)
+        self.transport = SSETransport(self._request, gzip)
 
     @property
     def received(self) -> bytes:
@@ -201,8 +206,8 @@ class TransportContract:
         """
         self.assertTrue(verifyObject(IClientTransport, self.transport))
         self.open()
-        for event in (b"data: 1\n\n", b"data: 2\n\n"):
-            self.transport.write(event)
+        for event in (b"data: 1\n", b"data: 2\n"):
+            self.transport.write(Frame("x", event), b"\n")
         self.end.take()
         self.assertEqual(self.end.received, b"data: 1\n\ndata: 2\n\n")
         self.assertFalse(self.producer.paused)
@@ -213,7 +218,7 @@ class TransportContract:
         """
         self.open()
         self.assertEqual(self.transport.backlog(), 0)
-        self.transport.write(EVENT)
+        self.transport.write(FRAME, END)
         whole = self.transport.backlog()
         self.assertGreaterEqual(whole, len(EVENT))
         self.end.take(4000)
@@ -227,10 +232,10 @@ class TransportContract:
         """
         self.open()
         for _ in range(6):
-            self.transport.write(EVENT)
+            self.transport.write(FRAME, END)
         self.assertFalse(self.producer.paused)
         for _ in range(6):
-            self.transport.write(EVENT)
+            self.transport.write(FRAME, END)
         self.assertTrue(self.producer.paused)
         self.end.take(30_000)
         self.assertTrue(self.producer.paused)
@@ -243,7 +248,7 @@ class TransportContract:
         A response that is closed ends behind all that was written.
         """
         self.open()
-        self.transport.write(EVENT)
+        self.transport.write(FRAME, END)
         self.end.close()
         self.end.take()
         self.assertEqual(self.end.received, EVENT)
@@ -256,7 +261,7 @@ class TransportContract:
         A connection that is dropped takes along what was written.
         """
         self.open()
-        self.transport.write(EVENT)
+        self.transport.write(FRAME, END)
         self.transport.abort()
         self.assertTrue(self.end.dropped)
         self.assertEqual(self.transport.backlog(), 0)
@@ -270,7 +275,7 @@ class TransportContract:
         A lost client stops the producer, once, and leaves nothing to be done.
         """
         self.open()
-        self.transport.write(EVENT)
+        self.transport.write(FRAME, END)
         self.end.lose()
         self.assertEqual(self.producer.stops, 1)
         self.use_in_vain()
@@ -290,7 +295,7 @@ class TransportContract:
         Nothing raises, and nothing waits, once there is no other end.
         """
         before = self.end.received
-        self.transport.write(EVENT)
+        self.transport.write(FRAME, END)
         self.assertEqual(self.transport.backlog(), 0)
         for end in (self.transport.close, self.transport.abort) * 2:
             end()
@@ -312,3 +317,77 @@ class SSETransportTest(TransportContract, SyncCase):
     """
 
     make = OverHttp
+
+
+class GzipTest(SyncCase):
+    """
+    The real one, compressed.
+    """
+
+    def setUp(self) -> None:
+        self.end = OverHttp(gzip=True)
+        self.end.transport.open(Producer())
+
+    def test_each_at_once(self) -> None:
+        """
+        A client that unpacks what it gets has each event as soon as it is written, and
+        the size of what is sent is told.
+        """
+        unpacking = zlib.decompressobj(31)
+        sizes, seen = 0, 0
+        for number in range(5):
+            sizes += self.end.transport.write(FRAME, b"id: %d\n\n" % number)
+            self.end.take()
+            received, seen = self.end.received[seen:], len(self.end.received)
+            whole = FRAME.plain + b"id: %d\n\n" % number
+            self.assertEqual(unpacking.decompress(received), whole)
+        self.assertEqual(len(self.end.received), sizes)
+        self.assertLess(sizes, len(FRAME.plain))
+
+    def test_one_event_one_chunk(self) -> None:
+        """
+        Each event is one chunk, the head of the whole with the first.
+        """
+        for _ in range(3):
+            self.end.transport.write(FRAME, END)
+        self.end.take()
+        parts = chunks(self.end._peer.received)
+        self.assertEqual(len(parts), 3)
+        self.assertEqual(parts[0], GZIP_HEAD + parts[1])
+
+    def test_close(self) -> None:
+        """
+        One that is closed ends as a gzip file does, and is checked as one.
+        """
+        for _ in range(3):
+            self.end.transport.write(FRAME, END)
+        self.end.close()
+        self.end.take()
+        self.assertEqual(gzip.decompress(self.end.received), 3 * EVENT)
+        self.assertTrue(self.end.ended)
+
+    def test_close_before_all(self) -> None:
+        """
+        So does one without an event.
+        """
+        self.end.close()
+        self.end.take()
+        self.assertEqual(gzip.decompress(self.end.received), b"")
+
+    def test_after_the_end(self) -> None:
+        """
+        Nothing is sent, and nothing raises, once there is no other end.
+        """
+        self.end.lose()
+        self.assertEqual(self.end.transport.write(FRAME, END), 0)
+        self.end.transport.close()
+        self.assertEqual(self.end.received, b"")
+
+    def test_headers(self) -> None:
+        """
+        The head says that it is compressed, and does not forbid what has been done.
+        """
+        self.end.take()
+        head = self.end._peer.received.partition(b"\r\n\r\n")[0].split(b"\r\n")
+        self.assertIn(b"Content-Encoding: gzip", head)
+        self.assertIn(b"Cache-Control: no-store", head)

@@ -9,6 +9,7 @@ from tests.support.cases import SyncCase
 from tests.support.eventsource import Event, EventSource
 from tests.support.killmails import START, record
 from wanderer_twisted.encoding import dumps
+from wanderer_twisted.frames import Frame
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import FeedStatus, Hole, Report
 from wanderer_twisted.stream import events
@@ -17,7 +18,13 @@ from wanderer_twisted.stream.entries import KillmailEntry
 NOW = "2026-11-01T00:00:00.000Z"
 
 
-def parse(data: bytes) -> Event:
+def whole(frame: Frame, cursor: str | None = "l.x") -> bytes:
+    return frame.plain + events.end(cursor)
+
+
+def parse(data: bytes | Frame) -> Event:
+    if isinstance(data, Frame):
+        data = whole(data)
     (event,) = EventSource().feed(data)
     return event
 
@@ -35,8 +42,8 @@ class BytesTests(SyncCase):
             frozenset([3, 1]), frozenset(), 1e6, alliance_ids=frozenset([9, 8])
         )
         filters = events.filters(wanted, 7, None)
-        data = events.connected(
-            filters, "beef", "historical", False, "l.x", 2900, START
+        data = whole(
+            events.connected(filters, "beef", "historical", False, 2900, START)
         )
         self.assertTrue(data.startswith(b"retry: 2900\nevent: connected\ndata: {"))
         event = parse(data)
@@ -73,10 +80,10 @@ class BytesTests(SyncCase):
         client.last_event_id = "old"
         client.connect()
         filters = events.filters(Filter(), 0, None)
-        data = events.connected(filters, "beef", "realtime", False, None, 3000, 0)
-        client.feed(data)
+        frame = events.connected(filters, "beef", "realtime", False, 3000, 0)
+        client.feed(whole(frame, None))
         self.assertEqual(client.last_event_id, "old")
-        (event,) = client.feed(events.gap("expired", "old", "new", START))
+        (event,) = client.feed(whole(events.gap("expired", "old", START), "new"))
         self.assertEqual(client.last_event_id, "new")
         self.assertEqual(
             event.data, {"reason": "expired", "requested": "old", "timestamp": NOW}
@@ -86,14 +93,14 @@ class BytesTests(SyncCase):
         """
         A gap tells no more of a bad cursor than a cursor may be long.
         """
-        data = events.gap("malformed", "x" * 10_000, "new", START)
+        data = events.gap("malformed", "x" * 10_000, START)
         self.assertEqual(parse(data).data["requested"], "x" * 64)
 
     def test_batch(self) -> None:
         """
         Bodies are joined as they are.
         """
-        data = events.batch([b'{"a":1}', b'{"b":2}'], 1, 3, "h.x")
+        data = whole(events.batch([b'{"a":1}', b'{"b":2}'], 1, 3), "h.x")
         self.assertEqual(
             data,
             b'event: batch\ndata: {"kills":[{"a":1},{"b":2}],"count":2,'
@@ -105,7 +112,7 @@ class BytesTests(SyncCase):
         What is missing is told.
         """
         report = Report(2, 1, START, days=30, days_complete=29)
-        data = events.transition(150, report, "m.x", START)
+        data = events.transition(150, report, START)
         self.assertEqual(
             parse(data).data,
             {
@@ -128,7 +135,7 @@ class BytesTests(SyncCase):
         Whoever has read an event's ``id`` has read the event: some clients take it at
         once, and would never ask again for what was cut off behind it.
         """
-        data = events.batch([b"{}"], 1, 1, "l.x")
+        data = whole(events.batch([b"{}"], 1, 1))
         self.assertTrue(data.endswith(b"}\nid: l.x\n\n"))
         self.assertEqual(data.count(b"\n\n"), 1)
 
@@ -137,11 +144,11 @@ class BytesTests(SyncCase):
         A killmail is encoded once; only its ``id`` line is a stream's own.
         """
         entry = KillmailEntry(record(7, live_seq=1, items=2), 1)
-        self.assertIs(entry.rest(False), entry.rest(False))
-        event = parse(entry.rest(False) + events.end("l.x"))
+        self.assertIs(entry.frame(False), entry.frame(False))
+        event = parse(entry.frame(False))
         self.assertEqual((event.name, event.id), ("killmail", "l.x"))
         self.assertNotIn("items", event.data["victim"])
-        event = parse(entry.rest(True) + events.end("l.x"))
+        event = parse(entry.frame(True))
         self.assertEqual(len(event.data["victim"]["items"]), 2)
 
     def test_heartbeat(self) -> None:
@@ -150,7 +157,7 @@ class BytesTests(SyncCase):
         """
         status = FeedStatus("r2z2", "live", "123", last_killmail=START - 5)
         block = events.feed_block(status, START)
-        event = parse(events.heartbeat("realtime", block, "l.x", START))
+        event = parse(events.heartbeat("realtime", block, START))
         self.assertEqual(event.id, "l.x")
         self.assertEqual(
             event.data,
@@ -171,7 +178,7 @@ class BytesTests(SyncCase):
         A hole is told with its times.
         """
         hole = Hole("r2z2", 1, 5, START - 60, START, seq=9)
-        event = parse(events.feed_gap(hole, "l.x", START))
+        event = parse(events.feed_gap(hole, START))
         self.assertEqual((event.name, event.data["type"]), ("warning", "feed_gap"))
         self.assertEqual(event.data["since"], "2026-10-31T23:59:00.000Z")
         self.assertEqual(event.data["until"], NOW)
@@ -204,7 +211,7 @@ class InjectionTests(SyncCase):
         """
         Whatever a name holds, one block stays one event, in ASCII.
         """
-        data = events.event("warning", dumps({"message": text}), "l.x")
+        data = whole(events.event("warning", dumps({"message": text})))
         self.assertTrue(data.isascii())
         self.assertEqual(data.count(b"\n"), 4)
         event = parse(data)

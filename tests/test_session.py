@@ -2,6 +2,7 @@
 One stream, step by step: what it sends, when it waits, and how it ends.
 """
 
+from collections import Counter
 from typing import Any
 
 from twisted.internet.defer import Deferred, fail, succeed
@@ -167,12 +168,12 @@ class LiveTests(StreamCase):
         _, failing = self.open()
         cursor = self.read(failing)[0].id
         others = [self.open()[1] for _ in range(8)]
-        self.patch(failing, "write", lambda event: 1 // 0)
+        self.patch(failing, "write", lambda *_: 1 // 0)
         self.announce(7)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         for transport in others:
             self.assertEqual(self.names(transport), ["connected", "killmail"])
-        self.assertEqual(self.hub.closings, {"error": 1})
+        self.assertEqual(self.hub.closings, {"internal": 1})
         _, again = self.open(cursor=cursor)
         self.assertEqual(self.names(again), ["connected", "killmail"])
 
@@ -374,6 +375,65 @@ class EndTests(StreamCase):
         self.assertEqual(transport.ended, "closed")
         self.assertTrue(self.hub.draining)
 
+    def test_drain_of_many(self) -> None:
+        """
+        Streams end over twenty seconds, and their clients are told to come back over
+        the twenty behind: never many in one second.
+        """
+        transports = [self.open()[1] for _ in range(5000)]
+        began, returns, left = self.clock.seconds(), Counter[int](), [*transports]
+        drained = Deferred.fromCoroutine(self.hub.drain())
+        self.announce(7)
+        while not drained.called:
+            self.assertLess(self.clock.seconds(), began + 20)
+            self.clock.advance(0.1)
+            ended = [each for each in left if each.ended]
+            self.assertLess(len(ended), 100)
+            left = [each for each in left if not each.ended]
+            for transport in ended:
+                warning = self.read(transport)[-1]
+                self.assertEqual(warning.data["type"], "draining")
+                assert warning.retry is not None
+                after = self.clock.seconds() - began + warning.retry / 1000
+                returns[int(after)] += 1
+        self.assertEqual((left, len(self.hub)), ([], 0))
+        self.assertEqual(self.hub.closings, {"draining": 5000})
+        self.assertEqual((min(returns), max(returns)), (25, 44))
+        self.assertLess(max(returns.values()), 0.06 * 5000)
+
+    def test_drain_of_few(self) -> None:
+        """
+        A few end at once and come back soon; live goes on until they do, and one that
+        comes meanwhile ends with the service.
+        """
+        transports = [self.open()[1] for _ in range(3)]
+        self.successResultOf(Deferred.fromCoroutine(self.hub.drain()))
+        for transport in transports:
+            self.assertEqual(self.names(transport), ["connected", "warning"])
+        _, late = self.open()
+        self.announce(7)
+        self.hub.stopService()
+        self.assertEqual(self.names(late), ["connected", "killmail", "warning"])
+
+    def test_drain_of_a_slow_one(self) -> None:
+        """
+        One that is paused is told behind what waits for it.
+        """
+        _, transport = self.open(limit=10)
+        self.successResultOf(Deferred.fromCoroutine(self.hub.drain()))
+        self.assertEqual(self.names(transport), ["connected", "warning"])
+
+    def test_end(self) -> None:
+        """
+        A stream that somebody ends is told why, with its cursor.
+        """
+        session, transport = self.open()
+        session.end("kicked", "The operator ended it")
+        event = self.read(transport)[-1]
+        self.assertEqual((event.name, event.data["type"]), ("error", "kicked"))
+        self.assertEqual((event.id, transport.ended), (session.cursor, "closed"))
+        self.assertEqual(self.hub.closings, {"kicked": 1})
+
     def test_overtaken(self) -> None:
         """
         A stream that a floor passed is closed at its next look at the store; its
@@ -426,7 +486,7 @@ class EndTests(StreamCase):
         self.assertNotIn("no", event.data["message"].split())
         self.assertTrue(event.id.startswith("h."))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
-        self.assertEqual(self.hub.closings, {"error": 1})
+        self.assertEqual(self.hub.closings, {"internal": 1})
 
 
 class StoreTroubleTests(StreamCase):

@@ -20,6 +20,7 @@ from tests.support.web import (
     chunks,
     record,
 )
+from wanderer_twisted.frames import Frame
 from wanderer_twisted.web.channel import MAX_BODY_BYTES, MAX_HEAD_BYTES
 
 STREAM = "/api/v1/kills/stream"
@@ -594,7 +595,8 @@ class LogTests(PublicCase):
         """
         public = self.public()
         client = public.ask(STREAM)
+        frame = Frame("connected", CONNECTED[:-1])
         with capturedLogs() as events:
             for _ in range(5):
-                public.hub.sessions[0].transport.write(CONNECTED)
+                public.hub.sessions[0].transport.write(frame, b"\n")
         self.assertEqual((events, len(chunks(client.raw))), ([], 6))

@@ -27,6 +27,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from tests.support.web import CONNECTED, Public, parse
+from wanderer_twisted.frames import Frame
 from wanderer_twisted.web.listening import AcceptRate, Listener
 
 STREAM = b"GET /api/v1/kills/stream HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -219,7 +220,7 @@ class StreamTests(SocketsCase):
         await self.serve()
         client = await self.open()
         (session,) = self.public.hub.sessions
-        session.transport.write(b"event: warning\ndata: {}\n\n")
+        session.transport.write(Frame("x", b"event: warning\ndata: {}\n"), b"\n")
         session.close("draining")
         await client.lost
         response, _ = parse(client.raw)
@@ -274,7 +275,7 @@ class StreamTests(SocketsCase):
         await self.until(lambda: self.public.hub.sessions)
         (session,) = self.public.hub.sessions
         await self.until(lambda: session.transport.backlog() == 0)
-        session.transport.write(b"x" * 10_000_000)
+        session.transport.write(Frame("x", b"x" * 10_000_000), b"\n")
         self.assertGreater(session.transport.backlog(), 10_000_000)
         await self.until(lambda: session.transport.backlog() < 10_000_000)
         await deferLater(self.reactor, 0.1)
@@ -300,7 +301,7 @@ class StreamTests(SocketsCase):
         peer.sendall(STREAM)
         await self.until(lambda: self.public.hub.sessions)
         (session,) = self.public.hub.sessions
-        session.transport.write(b"x" * 10_000_000)
+        session.transport.write(Frame("x", b"x" * 10_000_000), b"\n")
         await deferLater(self.reactor, 0.05)
         session.close("stuck")
         await self.until(lambda: not self.public.site.channels)
@@ -316,7 +317,7 @@ class StreamTests(SocketsCase):
         client.transport.abortConnection()
         await self.until(lambda: not self.public.admission.open)
         transport = session.transport
-        transport.write(b"event: x\ndata: {}\n\n")
+        transport.write(Frame("x", b"event: x\ndata: {}\n"), b"\n")
         transport.close()
         transport.abort()
         self.assertEqual(transport.backlog(), 0)
@@ -345,7 +346,7 @@ class UnixTests(SocketsCase):
         await self.until(lambda: self.public.hub.sessions)
         self.assertEqual(self.public.admission.addresses, 1)
         (session,) = self.public.hub.sessions
-        session.transport.write(b"x" * 5_000_000)
+        session.transport.write(Frame("x", b"x" * 5_000_000), b"\n")
         self.assertGreater(session.transport.backlog(), 1_000_000)
         peer.close()
         await self.until(lambda: not self.public.admission.open)
@@ -375,7 +376,7 @@ class TlsTests(SocketsCase):
         await self.until(lambda: CONNECTED in client.raw)
         client.transport.pauseProducing()
         (session,) = self.public.hub.sessions
-        session.transport.write(b"x" * 20_000_000)
+        session.transport.write(Frame("x", b"x" * 20_000_000), b"\n")
         await self.until(lambda: session.transport.backlog() > 1_000_000)
         session.close("stuck")
         await self.until(lambda: not self.public.admission.open)

@@ -36,6 +36,7 @@ from wanderer_twisted.web.admission import Admission
 from wanderer_twisted.web.api import Api
 from wanderer_twisted.web.cors import Cors
 from wanderer_twisted.web.coverage import Coverage
+from wanderer_twisted.web.description.serving import Description
 from wanderer_twisted.web.dry_runs import DryRuns
 from wanderer_twisted.web.listening import AcceptRate, Listener
 from wanderer_twisted.web.lookups import Lookups
@@ -48,6 +49,7 @@ from wanderer_twisted.web.site import PublicSite
 _SPARE_CHANNELS = 1_000
 
 _STOP_SECONDS = 15.0
+_DRAIN_SECONDS = 25.0
 
 #: Feeds in one of these have told of all their holes.
 _CAUGHT_UP: Collection[FeedState] = ("live", "quiet", "silent")
@@ -195,9 +197,10 @@ class Server(MultiService):
             settings.history.max_days,
             settings.archive.backfill_days,
         )
+        description = Description(rules)
         rate = AcceptRate(self._reactor, limits.accept_per_second)
         site = PublicSite(
-            Rooms(self.api.app, lookups.app, coverage.app, Page().app),
+            Rooms(self.api.app, lookups.app, coverage.app, Page().app, description.app),
             self._reactor,
             Cors(settings.cors.origins),
             Proxies(settings.trusted_proxies),
@@ -221,16 +224,21 @@ class Server(MultiService):
             raise SystemExit(1) from error
 
     def stopService(self) -> Deferred[None]:
-        stopped = super().stopService()
-        return Deferred.fromCoroutine(self._stop(stopped))
+        return Deferred.fromCoroutine(self._stop())
 
-    async def _stop(self, stopped: Deferred[Any]) -> None:
+    async def _stop(self) -> None:
         """
-        Wait for the parts, but not for ever, then close what they used.
+        End the streams while the ports still answer, then stop the parts, then close
+        what they used; and wait for nothing for ever.
         """
-        for what in (lambda: stopped, self.client.close, self.store.close):
+        for what, seconds in (
+            (lambda: Deferred.fromCoroutine(self.hub.drain()), _DRAIN_SECONDS),
+            (super().stopService, _STOP_SECONDS),
+            (self.client.close, _STOP_SECONDS),
+            (self.store.close, _STOP_SECONDS),
+        ):
             try:
-                await what().addTimeout(_STOP_SECONDS, self._reactor)
+                await what().addTimeout(seconds, self._reactor)
             except CancelledError:
                 raise
             except Exception:

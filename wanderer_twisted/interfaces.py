@@ -8,6 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
+from wanderer_twisted.frames import Frame
 from wanderer_twisted.partition import Filter, Kind, Snapshot
 from wanderer_twisted.records import (
     ArchivedDay,
@@ -410,9 +411,12 @@ class IClientTransport(Interface):
         Send the response's head and register *producer*, an ``IPushProducer``.
         """
 
-    def write(event: bytes) -> None:
+    def write(frame: Frame, end: bytes) -> int:
         """
-        Send one whole event, never an empty one.
+        Send one whole event.
+
+        :param end: of the event, behind the frame.
+        :returns: how many bytes that takes on the wire, compressed where it is.
         """
 
     def backlog() -> int:

@@ -257,10 +257,14 @@ class Commit:
     What a transaction did, told to one listener, in the order of commits.
 
     :ivar journal: what was announced, in the order of its numbers.
+    :ivar ended: when it was durable, by ``perf_counter``; None where nobody looked.
+    :ivar seconds: how long it took.
     """
 
     marks: Marks
     journal: Sequence[Record | Hole] = ()
+    ended: float | None = None
+    seconds: float = 0.0
 
 
 @attrs.frozen

@@ -2,6 +2,7 @@
 A client that checks all that it is told, and what it must be told in the end.
 """
 
+import zlib
 from typing import Any
 
 from hypothesis import note
@@ -26,6 +27,7 @@ class CheckedClient:
     """
     One EventSource over all its connections.
 
+    :param gzip: have the streams compressed.
     :param hours: ask for the past as ``since``, counted anew at each connect, as a page
         with ``since=36h`` does; None: by *preload_days*.
 
@@ -33,9 +35,15 @@ class CheckedClient:
     """
 
     def __init__(
-        self, name: str, wanted: Wanted, preload_days: int, hours: int | None = None
+        self,
+        name: str,
+        wanted: Wanted,
+        preload_days: int,
+        hours: int | None = None,
+        gzip: bool = False,
     ) -> None:
         self.name = name
+        self.gzip = gzip
         self.wanted = wanted
         self.preload_days = preload_days
         self.hours = hours
@@ -85,7 +93,8 @@ class CheckedClient:
         self.connected_at = now
         self.cursor_before = self.source.last_event_id
         self.prepared: int | None = None
-        self.transport = MemoryTransport(limit=3000)
+        self.transport = MemoryTransport(limit=3000, gzip=self.gzip)
+        self.unpacking = zlib.decompressobj(31)
         self.published = published
         self.expect_gap: str | None = None
         self.session: Session | None = None
@@ -121,6 +130,9 @@ class CheckedClient:
     # --- reading ---------------------------------------------------------------
 
     def feed(self, data: bytes, oracle: Oracle, now: float) -> None:
+        if self.gzip:
+            data = self.unpacking.decompress(data)
+            assert not self.unpacking.unused_data, "more behind the end"
         events = self.source.feed(data)
         for event in events:
             note(f"{self.name} <- {event.name} {event.id} {_short(event)}")

@@ -5,6 +5,7 @@ An :class:`IClientTransport` in memory, whose other end takes what the test lets
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
+from wanderer_twisted.frames import Frame, GzipStream
 from wanderer_twisted.interfaces import IClientTransport
 
 
@@ -13,10 +14,13 @@ class MemoryTransport:
     """
     :ivar waiting: written, and not taken by the client yet.
     :ivar limit: it pauses its producer while more bytes than this wait.
+
+    :param gzip: compress.
     """
 
-    def __init__(self, limit: int = 65536) -> None:
+    def __init__(self, limit: int = 65536, gzip: bool = False) -> None:
         self.limit = limit
+        self._gzip = GzipStream() if gzip else None
         self.waiting = b""
         self.written: list[bytes] = []
         self.producer: IPushProducer | None = None
@@ -29,20 +33,24 @@ class MemoryTransport:
         if self.ended is not None:
             producer.stopProducing()
 
-    def write(self, event: bytes) -> None:
+    def write(self, frame: Frame, end: bytes) -> int:
+        event = frame.plain + end
         assert event.endswith(b"\n\n"), f"not a whole event: {event[-80:]!r}"
         assert self.producer is not None, "written before it was opened"
         if self.ended is None:
             self.written.append(event)
-            self.waiting += event
+            self.waiting += self._gzip.add(frame, end) if self._gzip else event
             if len(self.waiting) > self.limit:
                 self._paused = True
                 self.producer.pauseProducing()  # again and again, as Twisted does
+        return len(event)
 
     def backlog(self) -> int:
         return len(self.waiting)
 
     def close(self) -> None:
+        if self.ended is None and self._gzip:
+            self.waiting += self._gzip.finish()
         self.ended = self.ended or "closed"
 
     def abort(self) -> None:

@@ -17,6 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tests.support.cases import SyncCase
+from wanderer_twisted.frames import Frame
 from wanderer_twisted.interfaces import (
     IClientTransport,
     IHistory,
@@ -26,13 +27,14 @@ from wanderer_twisted.interfaces import (
 from wanderer_twisted.killmail import Body
 from wanderer_twisted.partition import KINDS, Facts, Filter, Kind
 from wanderer_twisted.records import BatchLimits, Record, Report
-from wanderer_twisted.stream.opening import Wish
+from wanderer_twisted.stream.opening import Visitor, Wish
 from wanderer_twisted.web.addresses import Proxies
 from wanderer_twisted.web.admission import Admission
 from wanderer_twisted.web.api import Api
 from wanderer_twisted.web.channel import BoundedChannel
 from wanderer_twisted.web.cors import Cors
 from wanderer_twisted.web.coverage import Coverage
+from wanderer_twisted.web.description.serving import Description
 from wanderer_twisted.web.dry_runs import DryRuns
 from wanderer_twisted.web.lookups import Lookups
 from wanderer_twisted.web.parameters import Rules
@@ -81,11 +83,16 @@ class FakeHub:
         self.draining = False
         self.error: Exception | None = None
         self.waiting: Deferred[None] | None = None
+        self.drained_at = 0.0
         self.wishes: list[Wish] = []
+        self.visitors: list[Visitor] = []
         self.sessions: list[FakeSession] = []
 
-    async def open(self, wish: Wish, transport: IClientTransport) -> FakeSession:
+    async def open(
+        self, wish: Wish, transport: IClientTransport, visitor: Visitor
+    ) -> FakeSession:
         self.wishes.append(wish)
+        self.visitors.append(visitor)
         if self.waiting is not None:
             await self.waiting
         if self.error is not None:
@@ -93,7 +100,7 @@ class FakeHub:
         session = FakeSession(transport)
         self.sessions.append(session)
         transport.open(session)
-        transport.write(CONNECTED)
+        transport.write(Frame("connected", CONNECTED[:-1]), b"\n")
         return session
 
 
@@ -332,7 +339,12 @@ class Public:
         self.lookups = Lookups(past, self.history, self.clock)
         self.coverage = Coverage(past, self.clock, backfill_days=30)
         self.site = PublicSite(
-            Rooms(self.api.app, self.lookups.app, self.coverage.app),
+            Rooms(
+                self.api.app,
+                self.lookups.app,
+                self.coverage.app,
+                Description(rules or Rules()).app,
+            ),
             reactor or self.clock,
             cors=Cors(origins),
             proxies=Proxies(trusted),

@@ -87,6 +87,7 @@ _KINDS = [
     "sleep",
     "prune",
     "crash",
+    "restart",
     "lose_the_disk",
     "come",
     "come",
@@ -104,6 +105,9 @@ _KINDS = [
 #: Without these there is nothing to see.
 _ALWAYS = frozenset(["happen", "announce", "come", "run_freely", "cut", "come_back"])
 
+
+#: What may happen while the server drains.
+_WHILE_DRAINING = ["announce", "tell_commit", "run_freely", "take_bytes", "cut"]
 
 #: Killmails in one part of a staged day.
 _PART = 2
@@ -455,6 +459,24 @@ class World:
         self.abandon()
         self.start_server()
 
+    def restart(self, chance: Random) -> None:
+        """
+        The server drains while things go on, stops, and is started again.
+        """
+        drained = Deferred.fromCoroutine(self.hub.drain())
+        while not drained.called:
+            for _ in range(chance.randrange(3)):
+                getattr(self, chance.choice(_WHILE_DRAINING))(chance)
+            self.clock.advance(0.5)
+        self.hub.stopService()
+        for client in self.clients:
+            assert client in self.opening or not self.following(client)
+            if chance.random() < 0.7:  # else it was cut before it had all of it
+                self.deliver(client)
+            self.lose(client)
+        self.abandon()
+        self.start_server()
+
     def lose_the_disk(self, chance: Random) -> None:
         """
         Another, empty store.
@@ -480,7 +502,9 @@ class World:
         hours = None
         if wanted.names_somebody and not days:
             hours = chance.choice([None, 1, 36, 1800])
-        client = CheckedClient(f"client {len(self.clients)}", wanted, days, hours)
+        gzip = chance.random() < 0.3
+        name = f"client {len(self.clients)}"
+        client = CheckedClient(name, wanted, days, hours, gzip)
         self.clients.append(client)
         self.connect(client)
 

@@ -2,10 +2,12 @@
 The store on an SQLite file.
 """
 
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from typing import Any, Final
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
@@ -13,6 +15,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from wanderer_twisted.days import DAY
+from wanderer_twisted.distribution import Distribution
 from wanderer_twisted.interfaces import IKillmailStore, StoreUnavailable
 from wanderer_twisted.killmail import Body
 from wanderer_twisted.partition import Filter, Kind, Snapshot
@@ -44,6 +47,7 @@ from wanderer_twisted.store import (
     writing,
 )
 from wanderer_twisted.store.compacting import size_of
+from wanderer_twisted.store.database import Database
 from wanderer_twisted.store.files import DatabaseFile
 from wanderer_twisted.store.index import END
 from wanderer_twisted.store.threads import Executor, Threads
@@ -65,6 +69,7 @@ class SqliteStore:
 
     :ivar path: of the file.
     :ivar commits: transactions that were told to the listener.
+    :ivar commit_seconds: of changes: how long their transactions took.
     :ivar failures: commits that the database could not do.
     :ivar problem: why the last commit failed; empty while they succeed.
     """
@@ -86,6 +91,7 @@ class SqliteStore:
         self.epoch = ""
         self.marks = Marks()
         self.commits = 0
+        self.commit_seconds = Distribution()
         self.failures = 0
         self.problem = ""
         self._file = DatabaseFile(path)
@@ -142,7 +148,7 @@ class SqliteStore:
         self._listener = listener
 
     def commit(self, change: Change) -> Deferred[Commit]:
-        work = partial(writing.commit, change=change, now=self._clock.seconds())
+        work = partial(_commit_timed, change=change, now=self._clock.seconds())
         answer = self._writer.run(work, urgent=change.announce, told=self._tell)
         return answer.addErrback(self._failed)
 
@@ -192,6 +198,8 @@ class SqliteStore:
         self.marks = commit.marks
         self.commits += 1
         self.problem = ""
+        if commit.ended is not None:
+            self.commit_seconds.observe(commit.seconds)
         if self._listener is None:
             return
         try:
@@ -363,6 +371,13 @@ class SqliteStore:
 
     def read_unnamed(self, limit: int) -> Deferred[Sequence[Record]]:
         return self._readers.run(partial(reading.read_unnamed, limit=limit))
+
+
+def _commit_timed(database: Database, change: Change, now: float) -> Commit:
+    began = time.perf_counter()
+    done = writing.commit(database, change, now)
+    ended = time.perf_counter()
+    return attrs.evolve(done, ended=ended, seconds=ended - began)
 
 
 def make_store(reactor: Any, path: str, retention_days: float) -> SqliteStore:

@@ -4,6 +4,7 @@ Entries of the journal on their way to any number of streams.
 
 import attrs
 
+from wanderer_twisted.frames import Frame
 from wanderer_twisted.records import Hole, Record
 from wanderer_twisted.stream import events
 
@@ -17,16 +18,13 @@ class KillmailEntry:
 
     record: Record
     seq: int
-    _rest: dict[bool, bytes] = attrs.field(factory=dict, init=False, repr=False)
+    _frames: dict[bool, Frame] = attrs.field(factory=dict, init=False, repr=False)
 
-    def rest(self, with_items: bool) -> bytes:
-        """
-        All but the event's end.
-        """
-        if with_items not in self._rest:
+    def frame(self, with_items: bool) -> Frame:
+        if with_items not in self._frames:
             body = self.record.body.json(with_items)
-            self._rest[with_items] = events.event("killmail", body)[:-1]
-        return self._rest[with_items]
+            self._frames[with_items] = events.event("killmail", body, shared=True)
+        return self._frames[with_items]
 
 
 @attrs.frozen

@@ -1,5 +1,6 @@
 """
-Events as bytes (design.md §2.3): whole blocks, LF only, JSON in ASCII on one line.
+Events as bytes (design.md §2.3): whole blocks, LF only, JSON in ASCII on one line. Each
+is a frame, made here, and an end with the cursor of the stream that it goes to.
 
 An ``id`` is only ever a true cursor, or absent (lessons.md §5: made-up ids on status
 events skip events).
@@ -10,6 +11,7 @@ from typing import Literal
 
 from wanderer_twisted import SERVER_NAME
 from wanderer_twisted.encoding import dumps, timestamp
+from wanderer_twisted.frames import Frame
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import FeedStatus, Hole, Report
 
@@ -18,28 +20,26 @@ GapReason = Literal["expired", "unknown_epoch", "ahead", "malformed", "filter"]
 
 
 def event(
-    name: str,
-    data: bytes,
-    cursor: str | None = None,
-    retry_ms: int | None = None,
-) -> bytes:
+    name: str, data: bytes, retry_ms: int | None = None, shared: bool = False
+) -> Frame:
     """
-    One event.
+    One event, but for its end.
 
     :param data: JSON.
+    :param shared: it goes to many streams.
     """
     retry = b"" if retry_ms is None else b"retry: %d\n" % retry_ms
-    rest = b"%bevent: %b\ndata: %b\n" % (retry, name.encode(), data)
-    return rest + (b"\n" if cursor is None else end(cursor))
+    plain = b"%bevent: %b\ndata: %b\n" % (retry, name.encode(), data)
+    return Frame(name, plain, shared)
 
 
-def end(cursor: str) -> bytes:
+def end(cursor: str | None) -> bytes:
     """
     The end of an event. The ``id`` is its last line: some clients take one as soon as
     they read it (fetch-event-source 2.0.1), and would miss an event that was cut off
     behind it.
     """
-    return b"id: %b\n\n" % cursor.encode()
+    return b"\n" if cursor is None else b"id: %b\n\n" % cursor.encode()
 
 
 def filters(wanted: Filter, preload_days: int, since: int | None) -> dict[str, object]:
@@ -64,15 +64,14 @@ def connected(
     session: str,
     mode: Mode,
     resumed: bool,
-    cursor: str | None,
     retry_ms: int,
     now: float,
-) -> bytes:
+) -> Frame:
     """
-    The first event.
+    The first event. It has no ``id`` where the client's own cursor was refused: a
+    ``gap`` follows at once.
 
     :param filters: by :func:`filters`.
-    :param cursor: None where the client's own was refused: a ``gap`` follows at once.
     """
     data = {
         "status": "connected",
@@ -83,10 +82,10 @@ def connected(
         "resumed": resumed,
         "server": SERVER_NAME,
     }
-    return event("connected", dumps(data), cursor, retry_ms)
+    return event("connected", dumps(data), retry_ms)
 
 
-def gap(reason: GapReason, requested: str, cursor: str, now: float) -> bytes:
+def gap(reason: GapReason, requested: str, now: float) -> Frame:
     """
     A cursor could not be honoured; what follows starts anew.
 
@@ -97,10 +96,10 @@ def gap(reason: GapReason, requested: str, cursor: str, now: float) -> bytes:
         "requested": requested[:64],
         "timestamp": timestamp(now),
     }
-    return event("gap", dumps(data), cursor)
+    return event("gap", dumps(data))
 
 
-def batch(bodies: Sequence[bytes], number: int, total: int, cursor: str) -> bytes:
+def batch(bodies: Sequence[bytes], number: int, total: int) -> Frame:
     """
     A part of the history.
 
@@ -113,10 +112,10 @@ def batch(bodies: Sequence[bytes], number: int, total: int, cursor: str) -> byte
         number,
         total,
     )
-    return event("batch", data, cursor)
+    return event("batch", data)
 
 
-def transition(total: int, report: Report, cursor: str, now: float) -> bytes:
+def transition(total: int, report: Report, now: float) -> Frame:
     """
     The history is told; what follows is live.
     """
@@ -127,7 +126,7 @@ def transition(total: int, report: Report, cursor: str, now: float) -> bytes:
         "missing": report.missing,
         "coverage": coverage(report),
     }
-    return event("transition", dumps(data), cursor)
+    return event("transition", dumps(data))
 
 
 def coverage(report: Report) -> dict[str, object]:
@@ -143,16 +142,14 @@ def coverage(report: Report) -> dict[str, object]:
     }
 
 
-def heartbeat(
-    mode: Mode, feed: Mapping[str, object] | None, cursor: str, now: float
-) -> bytes:
+def heartbeat(mode: Mode, feed: Mapping[str, object] | None, now: float) -> Frame:
     """
     A sign of life, which moves the client's cursor.
     """
     data: dict[str, object] = {"timestamp": timestamp(now), "mode": mode}
     if feed is not None:
         data["feed"] = feed
-    return event("heartbeat", dumps(data), cursor)
+    return event("heartbeat", dumps(data), shared=True)
 
 
 def feed_block(status: FeedStatus, now: float) -> dict[str, object]:
@@ -171,19 +168,18 @@ def feed_block(status: FeedStatus, now: float) -> dict[str, object]:
 def warning(
     kind: str,
     message: str,
-    cursor: str,
     now: float,
     retry_ms: int | None = None,
     **details: object,
-) -> bytes:
+) -> Frame:
     """
     Something that a client should know; the stream goes on.
     """
     data = {"type": kind, "message": message, "timestamp": timestamp(now), **details}
-    return event("warning", dumps(data), cursor, retry_ms)
+    return event("warning", dumps(data), retry_ms)
 
 
-def feed_gap(hole: Hole, cursor: str, now: float) -> bytes:
+def feed_gap(hole: Hole, now: float) -> Frame:
     """
     A part of a feed could not be had.
     """
@@ -191,7 +187,6 @@ def feed_gap(hole: Hole, cursor: str, now: float) -> bytes:
         "feed_gap",
         f"Killmails published between {timestamp(hole.since)} and"
         f" {timestamp(hole.until)} may be missing",
-        cursor,
         now,
         source=hole.feed,
         since=timestamp(hole.since),
@@ -199,9 +194,7 @@ def feed_gap(hole: Hole, cursor: str, now: float) -> bytes:
     )
 
 
-def error(
-    kind: str, message: str, retry_ms: int, now: float, cursor: str | None = None
-) -> bytes:
+def error(kind: str, message: str, retry_ms: int, now: float) -> Frame:
     """
     The last event before the server closes.
     """
@@ -212,7 +205,7 @@ def error(
         "fatal": True,
         "retry_after_ms": retry_ms,
     }
-    return event("error", dumps(data), cursor, retry_ms)
+    return event("error", dumps(data), retry_ms)
 
 
 def refusal(kind: str, message: str, retry_ms: int, now: float) -> bytes:
@@ -220,4 +213,4 @@ def refusal(kind: str, message: str, retry_ms: int, now: float) -> bytes:
     All that a refused EventSource gets: it would never come back after a 503
     (lessons.md §2.1). No ``id``: the client's own cursor must stand.
     """
-    return error(kind, message, retry_ms, now)
+    return error(kind, message, retry_ms, now).plain + end(None)

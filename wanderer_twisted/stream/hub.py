@@ -3,19 +3,40 @@ The hub: what was committed goes to the streams that follow.
 """
 
 import random
+import time
+from collections import Counter
 from collections.abc import Callable
+from typing import Final
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
+from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
+from wanderer_twisted.distribution import Distribution
+from wanderer_twisted.frames import Frame
 from wanderer_twisted.interfaces import IClientTransport, IHistory, IKillmailStore
+from wanderer_twisted.partition import KINDS
 from wanderer_twisted.records import Commit, FeedStatus
 from wanderer_twisted.stream import events
 from wanderer_twisted.stream.entries import HoleEntry, as_entry
-from wanderer_twisted.stream.opening import Wish, open_at
+from wanderer_twisted.stream.opening import Visitor, Wish, open_at
 from wanderer_twisted.stream.registry import Registry
 from wanderer_twisted.stream.session import Pace, Session
+
+#: Killmails of a history, from a pilot's quiet month to a large fleet's quarter.
+_KILLMAILS = (0, 10, 50, 100, 300, 1_000, 3_000, 10_000, 30_000)
+#: A large history waits for its client: minutes.
+_HISTORY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
+#: A drain ends so many streams a second, or more, so as to be over in so many seconds.
+_ENDED_PER_SECOND: Final = 250
+_DRAIN_SECONDS: Final = 20.0
+_DRAIN_STEP: Final = 0.02
+#: Those who come back find the next server after so many seconds, so many of them a
+#: second, or more, so as to be there within as many seconds as above.
+_RESTART_SECONDS: Final = 5.0
+_RETURNS_PER_SECOND: Final = 25
 
 
 class Hub(Service):
@@ -24,7 +45,14 @@ class Hub(Service):
 
     :ivar published: the last number that was handed out; everything up to it has been
         told to the streams that follow.
+    :ivar drained_at: UNIX seconds: when a drain that has begun is over.
     :ivar closings: how many streams ended, by reason.
+    :ivar frames: how many events were sent, by name.
+    :ivar bytes: how many bytes that took, by name of the event.
+    :ivar latency: of killmails that somebody followed: seconds from the commit to the
+        last stream's bytes being handed to its transport.
+    :ivar history_seconds: from ``connected`` to ``transition``.
+    :ivar history_killmails: in a history.
     """
 
     _log = Logger()
@@ -44,10 +72,17 @@ class Hub(Service):
         self.pace = pace or Pace()
         self.published = 0
         self.draining = False
-        self.closings: dict[str, int] = {}
+        self.drained_at = 0.0
+        self.closings: Counter[str] = Counter()
+        self.frames: Counter[str] = Counter()
+        self.bytes: Counter[str] = Counter()
+        self.latency = Distribution()
+        self.history_seconds = Distribution(_HISTORY_SECONDS)
+        self.history_killmails = Distribution(_KILLMAILS)
         self._feed_status = feed_status
         self._retry_ms = retry_ms
         self._registry: Registry[Session] = Registry()
+        self._heartbeats: dict[events.Mode, tuple[int, Frame]] = {}
 
     def startService(self) -> None:
         """
@@ -64,7 +99,18 @@ class Hub(Service):
     def sessions(self) -> list[Session]:
         return list(self._registry)
 
-    async def open(self, wish: Wish, transport: IClientTransport) -> Session:
+    def find(self, session_id: str) -> Session | None:
+        """
+        An open stream by its id.
+        """
+        return next((each for each in self._registry if each.id == session_id), None)
+
+    async def open(
+        self,
+        wish: Wish,
+        transport: IClientTransport,
+        visitor: Visitor = Visitor(),  # noqa: B008  (a frozen value)
+    ) -> Session:
         """
         Begin a stream.
 
@@ -78,16 +124,42 @@ class Hub(Service):
         # one turn, so no killmail falls between.
         now = self.clock.seconds()
         opening = open_at(wish, self.store.epoch, marks, self.published, now)
-        session = Session(self, wish, opening, transport)
+        session = Session(self, wish, opening, transport, visitor)
         self._registry.add(session)
         session.closed.addCallback(self._forget, session)
+        self._log_opened(session, opening.resumed)
         session.start()
         return session
 
     def _forget(self, why: str, session: Session) -> str:
         self._registry.remove(session)
-        self.closings[why] = self.closings.get(why, 0) + 1
+        self.closings[why] += 1
+        self._log.info(
+            "stream {session} closed: {why}; {events} events, {bytes} bytes"
+            " in {seconds} s, {lag} behind",
+            session=session.id,
+            address=session.visitor.address,
+            token=session.visitor.token,
+            why=why,
+            mode=session.mode,
+            events=session.events,
+            bytes=session.bytes,
+            lag=session.lag,
+            seconds=round(self.clock.seconds() - session.opened_at, 3),
+        )
         return why
+
+    def _log_opened(self, session: Session, resumed: bool) -> None:
+        self._log.info(
+            "stream {session} opened for {address}: {ids} ids, {mode}",
+            session=session.id,
+            address=session.visitor.address,
+            token=session.visitor.token,
+            agent=session.visitor.agent,
+            ids=sum(len(session.wanted.ids(kind)) for kind in KINDS),
+            mode=session.mode,
+            resumed=resumed,
+        )
 
     def publish(self, commit: Commit) -> None:
         """
@@ -106,7 +178,9 @@ class Hub(Service):
                     session.publish(entry)
                 except Exception:  # the others must have it all the same
                     self._log.failure("stream {session} failed", session=session.id)
-                    session.close("error")
+                    session.close("internal")
+            if concerned and commit.ended is not None:
+                self.latency.observe(time.perf_counter() - commit.ended)
         self.published = max(self.published, commit.marks.head)
 
     def warn(self, kind: str, message: str) -> None:
@@ -116,10 +190,18 @@ class Hub(Service):
         for session in self.sessions:
             session.warn(kind, message)
 
-    def heartbeat(self, mode: events.Mode, cursor: str) -> bytes:
-        now, status = self.clock.seconds(), self._feed_status()
-        feed = None if status is None else events.feed_block(status, now)
-        return events.heartbeat(mode, feed, cursor, now)
+    def heartbeat(self, mode: events.Mode) -> Frame:
+        """
+        One for all streams whose heartbeat falls into the same second.
+        """
+        now = self.clock.seconds()
+        made_at, frame = self._heartbeats.get(mode, (0, None))
+        if frame is None or made_at != int(now):
+            status = self._feed_status()
+            feed = None if status is None else events.feed_block(status, now)
+            frame = events.heartbeat(mode, feed, now)
+            self._heartbeats[mode] = int(now), frame
+        return frame
 
     def retry_ms(self) -> int:
         """
@@ -128,13 +210,31 @@ class Hub(Service):
         """
         return max(1000, round(self._retry_ms * random.uniform(0.8, 1.2)))
 
+    async def drain(self) -> None:
+        """
+        End all streams, a few at a time, and tell each client when to come back: spread
+        as well, so that neither this server nor the next is stormed.
+        """
+        self.draining = True
+        sessions = self.sessions
+        lasts = min(_DRAIN_SECONDS, len(sessions) / _ENDED_PER_SECOND)
+        returning = min(_DRAIN_SECONDS, len(sessions) / _RETURNS_PER_SECOND)
+        began = self.clock.seconds()
+        self.drained_at = began + lasts
+        for number, session in enumerate(sessions):
+            share = number / len(sessions)
+            ahead = began + lasts * share - self.clock.seconds()
+            if ahead > _DRAIN_STEP:
+                await deferLater(self.clock, ahead)
+            left = began + lasts - self.clock.seconds()
+            wait = max(0.0, left) + _RESTART_SECONDS + returning * share
+            session.drain(round(wait * 1000))
+
     def stopService(self) -> None:
         """
-        Close every stream cleanly; its client comes back by itself.
+        End what is open; :meth:`drain` leaves nothing but those who came meanwhile.
         """
         super().stopService()
         self.draining = True
         for session in self.sessions:
-            message = "The server is going down; reconnect to go on"
-            session.warn("draining", message, self.retry_ms())
-            session.close("draining")
+            session.drain(self.retry_ms())

@@ -18,6 +18,20 @@ from wanderer_twisted.stream.events import GapReason
 
 
 @attrs.frozen
+class Visitor:
+    """
+    Whom a stream is for, for operators.
+
+    :ivar agent: the browser or program, as it calls itself.
+    :ivar token: the name of the token that it came with.
+    """
+
+    address: str = ""
+    agent: str = ""
+    token: str = ""
+
+
+@attrs.frozen
 class Wish:
     """
     What a client asks for.

@@ -9,6 +9,7 @@ are one mechanism, and a session holds no more than one page.
 """
 
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Protocol, TypeVar
@@ -20,6 +21,8 @@ from twisted.logger import Logger
 from twisted.python.failure import Failure
 from zope.interface import implementer
 
+from wanderer_twisted.distribution import Distribution
+from wanderer_twisted.frames import Frame
 from wanderer_twisted.interfaces import (
     Expired,
     IClientTransport,
@@ -38,7 +41,7 @@ from wanderer_twisted.stream.cursor import (
     base36,
 )
 from wanderer_twisted.stream.entries import Entry, HoleEntry, as_entry
-from wanderer_twisted.stream.opening import Opening, Wish
+from wanderer_twisted.stream.opening import Opening, Visitor, Wish
 from wanderer_twisted.stream.stall import StallWatch
 from wanderer_twisted.stream.waiting import Waiting
 
@@ -74,10 +77,14 @@ class Surroundings(Protocol):
     history: IHistory
     pace: Pace
     published: int
+    frames: Counter[str]
+    bytes: Counter[str]
+    history_seconds: Distribution
+    history_killmails: Distribution
 
     def retry_ms(self) -> int: ...
 
-    def heartbeat(self, mode: events.Mode, cursor: str) -> bytes: ...
+    def heartbeat(self, mode: events.Mode) -> Frame: ...
 
 
 @implementer(IPushProducer)
@@ -85,6 +92,10 @@ class Session:
     """
     :ivar closed: fires with the reason, once, and in the turn of the closing;
         cancelling it closes the session.
+    :ivar why: that reason; None while the stream is open.
+    :ivar events: how many were sent.
+    :ivar bytes: how many were sent, compressed where they are.
+    :ivar watch: called with each event that is sent: its name, cursor and bytes.
     """
 
     _log = Logger()
@@ -95,18 +106,21 @@ class Session:
         wish: Wish,
         opening: Opening,
         transport: IClientTransport,
+        visitor: Visitor = Visitor(),  # noqa: B008  (a frozen value)
     ) -> None:
         self.id = secrets.token_hex(4)
         self.wanted: Filter = wish.filter
+        self.visitor = visitor
         self.closed: Deferred[str] = Deferred(lambda _: self.close("gone"))
         self.opened_at = hub.clock.seconds()
         self.events = 0
         self.bytes = 0
+        self.why: str | None = None
+        self.watch: Callable[[str, str | None, int], None] | None = None
         self._hub = hub
         self._wish = wish
         self._opening = opening
         self._transport = transport
-        self._why: str | None = None
         self._paused = False
         self._following = False
         self._waiting = Waiting(hub.clock)
@@ -153,6 +167,18 @@ class Session:
     def following(self) -> bool:
         return self._following
 
+    @property
+    def paused(self) -> bool:
+        return self._paused
+
+    @property
+    def lag(self) -> int:
+        """
+        How many numbers lie between what was published and what it has dealt with.
+        """
+        start = self.seq if self._past is None else self._past.start
+        return 0 if self._following else max(0, self._hub.published - start)
+
     # --- its life --------------------------------------------------------------
 
     def start(self) -> None:
@@ -169,15 +195,16 @@ class Session:
                 self.id,
                 self.mode,
                 self._opening.resumed,
-                None if refused else self.cursor,
                 self._hub.retry_ms(),
                 now,
-            )
+            ),
+            None if refused else self.cursor,
         )
         if self._opening.gap is not None:
             requested = self._wish.cursor or ""
-            self._write(events.gap(self._opening.gap, requested, self.cursor, now))
-        if self._why is None:
+            gap = events.gap(self._opening.gap, requested, now)
+            self._write(gap, self.cursor)
+        if self.why is None:
             self._schedule_beat()
             running = Deferred.fromCoroutine(self._run())
             running.addErrback(self._failed)
@@ -197,21 +224,38 @@ class Session:
         await self._follow()
 
     def _failed(self, failure: Failure) -> None:
-        if self._why is not None and failure.check(CancelledError):
+        if self.why is not None and failure.check(CancelledError):
             return
         self._log.failure("stream {session} failed", failure, session=self.id)
+        self.end("internal", "Something went wrong here; reconnect to go on")
+
+    def end(self, kind: str, message: str) -> None:
+        """
+        Tell the client why, and end the stream.
+
+        :param kind: the type of the error, and the reason.
+        """
         now, retry_ms = self._hub.clock.seconds(), self._hub.retry_ms()
-        message = "Something went wrong here; reconnect to go on"
-        self._write(events.error("internal", message, retry_ms, now, self.cursor))
-        self.close("error")
+        self._write(events.error(kind, message, retry_ms, now), self.cursor)
+        self.close(kind)
+
+    def drain(self, retry_ms: int) -> None:
+        """
+        End the stream since the server goes down.
+        """
+        message = "The server is going down; reconnect to go on"
+        now = self._hub.clock.seconds()
+        warning = events.warning("draining", message, now, retry_ms)
+        self._write(warning, self.cursor)
+        self.close("draining")
 
     def close(self, why: str) -> None:
         """
         End the stream; only the first call counts.
         """
-        if self._why is not None:
+        if self.why is not None:
             return
-        self._why, self._following = why, False
+        self.why, self._following = why, False
         self._stall.stop()
         if self._beat is not None and self._beat.active():
             self._beat.cancel()
@@ -245,7 +289,7 @@ class Session:
             batch = await self._read(partial(store.read_batch, *asked, cursor.place))
             cursor = attrs.evolve(cursor, place=batch.last)
             self._move_to(cursor)
-            self._write(events.batch(batch.bodies, number, plan.batches, self.cursor))
+            self._write(events.batch(batch.bodies, number, plan.batches), self.cursor)
         await self._finish_history(cursor, plan.killmails)
 
     async def _finish_history(self, cursor: InHistory, total: int) -> None:
@@ -260,9 +304,12 @@ class Session:
                 "The history is not complete; what arrives later is not sent on this"
                 " stream, a new one without a cursor gets it"
             )
-            self._write(events.warning("history_incomplete", message, self.cursor, now))
+            warning = events.warning("history_incomplete", message, now)
+            self._write(warning, self.cursor)
         self._move_to(AfterHistory(cursor.start, cursor.snapshot, cursor.fingerprint))
-        self._write(events.transition(total, report, self.cursor, now))
+        self._write(events.transition(total, report, now), self.cursor)
+        self._hub.history_seconds.observe(now - self.opened_at)
+        self._hub.history_killmails.observe(total)
 
     # --- live ------------------------------------------------------------------
 
@@ -293,21 +340,20 @@ class Session:
     def _deal_with(self, entry: Entry) -> None:
         self.seq = entry.seq  # before the write, which may pause us
         if isinstance(entry, HoleEntry):
-            now = self._hub.clock.seconds()
-            cursor = base36(self.seq).join(self._id_around)
-            self._write(events.feed_gap(entry.hole, cursor, now))
+            frame = events.feed_gap(entry.hole, self._hub.clock.seconds())
         elif is_live(entry.record.facts, self.wanted, self._snapshot):
-            cursor = base36(self.seq).join(self._id_around)
-            rest = entry.rest(self._wish.with_items)
-            self._write(rest + events.end(cursor))
+            frame = entry.frame(self._wish.with_items)
+        else:
+            return
+        self._write(frame, base36(self.seq).join(self._id_around))
 
-    def warn(self, kind: str, message: str, retry_ms: int | None = None) -> None:
+    def warn(self, kind: str, message: str) -> None:
         """
         Tell the client something; one that is paused has other worries.
         """
         if not self._paused:
             now = self._hub.clock.seconds()
-            self._write(events.warning(kind, message, self.cursor, now, retry_ms))
+            self._write(events.warning(kind, message, now), self.cursor)
 
     # --- heartbeats ------------------------------------------------------------
 
@@ -319,7 +365,7 @@ class Session:
         if self._past is None:
             self.seq = self._upto
         if not self._paused:  # else bytes are on their way to it anyhow
-            self._write(self._hub.heartbeat(self.mode, self.cursor))
+            self._write(self._hub.heartbeat(self.mode), self.cursor)
 
     # --- the transport's side --------------------------------------------------
 
@@ -328,7 +374,7 @@ class Session:
         Called again and again while the transport's buffer is over its limit, and for
         healthy clients after any burst: it says nothing about slowness.
         """
-        if self._paused or self._why is not None:
+        if self._paused or self.why is not None:
             return
         self._paused, self._following = True, False
         self._stall.start()
@@ -346,11 +392,16 @@ class Session:
 
     # --- reading and writing ---------------------------------------------------
 
-    def _write(self, event: bytes) -> None:
-        if self._why is None:
-            self.events += 1
-            self.bytes += len(event)
-            self._transport.write(event)
+    def _write(self, frame: Frame, cursor: str | None) -> None:
+        if self.why is not None:
+            return
+        size = self._transport.write(frame, events.end(cursor))
+        self.events += 1
+        self.bytes += size
+        self._hub.frames[frame.name] += 1
+        self._hub.bytes[frame.name] += size
+        if self.watch is not None:
+            self.watch(frame.name, cursor, size)
 
     async def _read(self, read: Callable[[], Deferred[T]]) -> T:
         """

@@ -22,11 +22,12 @@ from wanderer_twisted.interfaces import (
 from wanderer_twisted.killmail import MAX_KILLMAIL_ID
 from wanderer_twisted.partition import KINDS, Filter, Kind
 from wanderer_twisted.stream.events import refusal
-from wanderer_twisted.stream.opening import Wish
+from wanderer_twisted.stream.opening import Visitor, Wish
 from wanderer_twisted.web.admission import Admission
 from wanderer_twisted.web.answers import answer, answer_json
 from wanderer_twisted.web.bodies import read_object
 from wanderer_twisted.web.dry_runs import DryRuns
+from wanderer_twisted.web.encodings import wants_gzip
 from wanderer_twisted.web.errors import (
     Refusal,
     draining,
@@ -67,8 +68,11 @@ class StreamHub(Protocol):
     """
 
     draining: bool
+    drained_at: float
 
-    async def open(self, wish: Wish, transport: IClientTransport) -> StreamSession: ...
+    async def open(
+        self, wish: Wish, transport: IClientTransport, visitor: Visitor
+    ) -> StreamSession: ...
 
 
 class Api:
@@ -107,7 +111,7 @@ class Api:
         asked = self._read(request)
         if asked.dry_run:
             return await self._answer(asked, request)
-        set_stream_headers(request.responseHeaders)
+        set_stream_headers(request.responseHeaders, _compresses(asked, request))
         return None
 
     @app.route(_STREAM, methods=["GET"])
@@ -142,9 +146,10 @@ class Api:
             return answer_json(request, 200, await self._dry_runs.answer(asked.wish))
         try:
             if self._hub.draining:
-                raise draining()
+                left = self._hub.drained_at - self._clock.seconds()
+                raise draining(max(0.0, left))
             with self._admission.enter(request.visit.client):
-                await self._serve(asked.wish, request)
+                await self._serve(asked, request)
         except Refusal as refused:
             self.refused[refused.type] += 1
             if not _accepts_events(request):
@@ -152,13 +157,15 @@ class Api:
             return self._refuse_softly(request, refused)
         return None
 
-    async def _serve(self, wish: Wish, request: PublicRequest) -> None:
-        await self._check_indexed(wish.filter)
-        transport = SSETransport(request)
+    async def _serve(self, asked: Asked, request: PublicRequest) -> None:
+        await self._check_indexed(asked.wish.filter)
+        transport = SSETransport(request, _compresses(asked, request))
+        visitor = Visitor(request.visit.client.address, request.visit.agent)
         try:
-            session = await self._hub.open(wish, transport)
+            session = await self._hub.open(asked.wish, transport, visitor)
         except StoreUnavailable:
             raise unavailable() from None
+        request.is_stream = True
         why = "gone"
         try:
             why = await session.closed
@@ -232,6 +239,11 @@ class Api:
     @app.route("/health", methods=["OPTIONS"])
     def options(self, request: PublicRequest, text: str = "") -> None:
         answer_preflight(request, _METHODS)
+
+
+def _compresses(asked: Asked, request: PublicRequest) -> bool:
+    accepted = request.requestHeaders.getRawHeaders(b"Accept-Encoding", [])
+    return asked.compress and wants_gzip(accepted, request.visit.agent)
 
 
 def _accepts_events(request: PublicRequest) -> bool:

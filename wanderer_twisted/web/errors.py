@@ -63,7 +63,16 @@ class ApiError(Exception):
             headers.append((b"Retry-After", b"%d" % seconds))
         if self.allow is not None:
             headers.append((b"Allow", self.allow.encode()))
+        if self.status == 401:
+            headers.append((b"WWW-Authenticate", b"Bearer"))
         return headers
+
+
+class Spent(ApiError):
+    """
+    A token counted once and does not any more. An EventSource gets a 204 instead, which
+    means that it should stop.
+    """
 
 
 class Refusal(ApiError):
@@ -85,6 +94,10 @@ def bad_request(message: str) -> ApiError:
     The request is no proper HTTP.
     """
     return ApiError(400, "http", "bad_request", message)
+
+
+def unauthorized(message: str) -> ApiError:
+    return ApiError(401, "auth", "unauthorized", message)
 
 
 def not_found(message: str = "There is nothing at this path") -> ApiError:
@@ -129,8 +142,12 @@ def connection_limit(status: int, message: str) -> Refusal:
     return _refusal(status, "connection_limit", message, 10.0)
 
 
-def draining() -> Refusal:
-    return _refusal(503, "draining", "The server is going down; try again soon", 10.0)
+def draining(seconds: float) -> Refusal:
+    """
+    :param seconds: until the server is down.
+    """
+    message = "The server is going down; try again soon"
+    return _refusal(503, "draining", message, seconds + 5.0)
 
 
 def indexing() -> Refusal:

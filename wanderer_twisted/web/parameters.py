@@ -38,10 +38,12 @@ class Asked:
     What a request is for.
 
     :ivar dry_run: not the stream, but what would be in it.
+    :ivar compress: False where the client will have no compression.
     """
 
     wish: Wish
     dry_run: bool = False
+    compress: bool = True
 
 
 @attrs.frozen
@@ -108,7 +110,6 @@ class Rules:
     ) -> Asked:
         texts = given.texts
         wanted = Filter(min_value=_min_value(texts), **ids)
-        _is_on(texts, "compress")
         days = self._preload_days(texts, wanted)
         since = self._since(texts, wanted, now)
         if days and since is not None:
@@ -121,7 +122,11 @@ class Rules:
             with_items=_is_on(texts, "items"),
             heartbeat=self._heartbeat(texts),
         )
-        return Asked(wish, dry_run=_is_on(texts, "dry_run"))
+        return Asked(
+            wish,
+            dry_run=_is_on(texts, "dry_run"),
+            compress=not _is_on(texts, "compress"),
+        )
 
     def _preload_days(self, texts: Mapping[str, str], wanted: Filter) -> int:
         text = texts.get("preload_days")

@@ -25,6 +25,7 @@ from wanderer_twisted.web.addresses import Client, Proxies
 from wanderer_twisted.web.channel import MAX_BODY_BYTES, BoundedChannel
 from wanderer_twisted.web.cors import Cors
 from wanderer_twisted.web.errors import ApiError, bad_request, body_too_large, internal
+from wanderer_twisted.web.tokens import Holder, Tokens
 
 _SERVER = SERVER_NAME.encode()
 _LONGEST_LOGGED = 200
@@ -41,11 +42,30 @@ class Visit:
     :ivar client: seen through the trusted proxies.
     :ivar agent: the browser or program, as it calls itself.
     :ivar began: UNIX seconds.
+    :ivar holder: whose token it came with; None where none is needed.
     """
 
     client: Client
     agent: str
     began: float
+    holder: Holder | None = None
+
+    @property
+    def token(self) -> str:
+        """
+        The name of that token.
+        """
+        return "" if self.holder is None else self.holder.name
+
+    def most(self, name: str, otherwise: int) -> int:
+        """
+        How many ids it may name: what its token says, or else the server.
+
+        :param name: of the limit.
+        """
+        return (
+            otherwise if self.holder is None else self.holder.ids.get(name, otherwise)
+        )
 
 
 @provider(INonQueuedRequestFactory)
@@ -55,6 +75,7 @@ class PublicRequest(Request):
 
     :ivar visit: who asks; set when the request is complete.
     :ivar left: the client did not wait for the end.
+    :ivar is_stream: it got a stream, whose beginning and end have lines of their own.
     """
 
     defaultContentType = None
@@ -64,6 +85,7 @@ class PublicRequest(Request):
     visit: Visit
 
     left = False
+    is_stream = False
     _body_bytes = 0
 
     @property
@@ -80,6 +102,17 @@ class PublicRequest(Request):
         The raw query; ``args`` has it split and decoded by laxer rules than ours.
         """
         return self.uri.partition(b"?")[2]
+
+    @property
+    def accepts_events(self) -> bool:
+        """
+        Whether it is an EventSource that asks: it names the type; ``*/*`` does not.
+        """
+        accepted = b",".join(self.requestHeaders.getRawHeaders(b"Accept", []))
+        return any(
+            each.partition(b";")[0].strip().lower() == b"text/event-stream"
+            for each in accepted.split(b",")
+        )
 
     def answer_last(self) -> None:
         """
@@ -201,6 +234,7 @@ class PublicSite(Site):
     """
     :param resource: what answers.
     :param reactor: for time alone.
+    :param tokens: who may ask; None for everybody.
     :param accepted: called for each connection that is accepted.
     :param most_channels: connections beyond this are reset; None for no bound.
     :param request_seconds: within which a request must be complete.
@@ -224,6 +258,7 @@ class PublicSite(Site):
         reactor: IReactorTime,
         cors: Cors,
         proxies: Proxies,
+        tokens: Tokens | None = None,
         accepted: Callable[[], None] = lambda: None,
         most_channels: int | None = None,
         request_seconds: float = 15.0,
@@ -232,6 +267,7 @@ class PublicSite(Site):
         super().__init__(resource, reactor=reactor, parsePOSTFormSubmission=False)
         self.cors = cors
         self.proxies = proxies
+        self.tokens = tokens or Tokens(reactor)
         self.request_seconds = request_seconds
         self.most_incoming = most_incoming
         self.channels = 0
@@ -240,8 +276,8 @@ class PublicSite(Site):
         self.turned_away = 0
         self.left = 0
         self.responses: Counter[int] = Counter()
+        self.most_channels = most_channels
         self._accepted = accepted
-        self._most_channels = most_channels
 
     def startFactory(self) -> None:
         """
@@ -257,7 +293,7 @@ class PublicSite(Site):
         self, addr: IAddress | None
     ) -> BoundedChannel | None:
         self._accepted()
-        if self._most_channels is not None and self.channels >= self._most_channels:
+        if self.most_channels is not None and self.channels >= self.most_channels:
             self.turned_away += 1
             return None
         return super().buildProtocol(addr)
@@ -303,7 +339,8 @@ class PublicSite(Site):
         """
         self.responses[request.code] += 1
         self.left += request.left
-        log = self._log.debug if request.path in _HEALTH_CHECKS else self._log.info
+        quiet = request.is_stream or request.path in _HEALTH_CHECKS
+        log = self._log.debug if quiet else self._log.info
         visit = request.visit
         log(
             '{address} "{method} {path}" {status}{mark} {bytes} bytes in {seconds} s',
@@ -316,6 +353,7 @@ class PublicSite(Site):
             bytes=request.sentLength,
             seconds=round(self.reactor.seconds() - visit.began, 3),
             agent=visit.agent,
+            token=visit.token,
         )
 
 

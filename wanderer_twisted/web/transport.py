@@ -14,26 +14,28 @@ from twisted.internet.interfaces import IPushProducer
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
+from wanderer_twisted.frames import Frame, GzipStream
 from wanderer_twisted.interfaces import IClientTransport
 from wanderer_twisted.web.site import PublicRequest
 
-_HEADERS = (
-    (b"Content-Type", b"text/event-stream; charset=utf-8"),
-    (b"Cache-Control", b"no-store, no-transform"),
-    (b"X-Accel-Buffering", b"no"),
-)
+_TYPE = b"text/event-stream; charset=utf-8"
 
 #: A peer that acknowledges nothing for a minute is gone, or never reads. After 20 s of
 #: silence the kernel asks, every 10 s, whether it is there.
 _USER_TIMEOUT_MS, _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL = 60_000, 20, 10
 
 
-def set_stream_headers(headers: Headers) -> None:
+def set_stream_headers(headers: Headers, gzip: bool = False) -> None:
     """
     What makes a response an event stream, beside what every response has.
     """
-    for name, value in _HEADERS:
-        headers.setRawHeaders(name, [value])
+    # What is compressed may be transformed: some proxies unpack it for who cannot.
+    caching = b"no-store" if gzip else b"no-store, no-transform"
+    headers.setRawHeaders(b"Content-Type", [_TYPE])
+    headers.setRawHeaders(b"Cache-Control", [caching])
+    headers.setRawHeaders(b"X-Accel-Buffering", [b"no"])
+    if gzip:
+        headers.setRawHeaders(b"Content-Encoding", [b"gzip"])
 
 
 @implementer(IClientTransport)
@@ -45,8 +47,12 @@ class SSETransport:
     offers raises; here that is nothing to do.
     """
 
-    def __init__(self, request: PublicRequest) -> None:
+    def __init__(self, request: PublicRequest, gzip: bool = False) -> None:
+        """
+        :param gzip: compress, which the client said that it can read.
+        """
         self._request = request
+        self._gzip = GzipStream() if gzip else None
 
     def open(self, producer: IPushProducer) -> None:
         """
@@ -58,15 +64,19 @@ class SSETransport:
             producer.stopProducing()
             return
         _watch_peer(channel.transport)
-        set_stream_headers(self._request.responseHeaders)
+        set_stream_headers(self._request.responseHeaders, self._gzip is not None)
         self._request.answer_last()
         self._request.registerProducer(producer, True)  # before the first write
         self._request.write(b"")  # the head alone: no chunk
         self._request.forget()
 
-    def write(self, event: bytes) -> None:
-        if self._request.current_channel is not None:
-            self._request.write(event)
+    def write(self, frame: Frame, end: bytes) -> int:
+        if self._request.current_channel is None:
+            return 0
+        gzip = self._gzip
+        data = frame.plain + end if gzip is None else gzip.add(frame, end)
+        self._request.write(data)
+        return len(data)
 
     def backlog(self) -> int:
         channel = self._request.current_channel
@@ -79,6 +89,8 @@ class SSETransport:
         Leave the end of the response to the handler, which ends with the stream.
         """
         if self._request.current_channel is not None:
+            if self._gzip is not None:
+                self._request.write(self._gzip.finish())
             self._request.unregisterProducer()
 
     def abort(self) -> None:
