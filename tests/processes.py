@@ -95,30 +95,26 @@ class Process(ProcessProtocol):
         return f"\n--- {command}\n(status {self.status})\n{self.out}{self.err}"
 
 
-class ProcessCase(TestCase):
+class Programs:
     """
-    A test case with processes: killed when it is over, their output shown when it
-    failed.
+    Starts programs and waits for things to happen.
 
-    :ivar folder: an own, empty one, in which the processes run.
+    :ivar folder: an own, empty one, in which they run.
+    :ivar processes: all that were started.
     """
 
-    timeout = 120
+    reactor: Any
+    folder: Path
+    processes: list[Process]
 
-    def setUp(self) -> None:
-        from twisted.internet import reactor
-
-        self.reactor: Any = reactor
-        self.processes: list[Process] = []
-        self.folder = Path(self.mktemp()).resolve()
+    def prepare(self, reactor: Any, folder: Path) -> None:
+        """
+        Before anything else.
+        """
+        self.reactor = reactor
+        self.processes = []
+        self.folder = folder.resolve()
         (self.folder / "tmp").mkdir(parents=True)
-
-    def run(self, result: Any) -> None:  # type: ignore[override]  # trial's own
-        before = len(result.errors) + len(result.failures)
-        super().run(result)
-        if len(result.errors) + len(result.failures) > before:
-            for process in self.processes:
-                print(process.report())
 
     # --- processes -------------------------------------------------------------
 
@@ -129,7 +125,6 @@ class ProcessCase(TestCase):
         self.reactor.spawnProcess(
             process, command[0], command, environment, str(self.folder)
         )
-        self.addCleanup(process.kill)
         return process
 
     def twistd(self, *arguments: str) -> Process:
@@ -186,21 +181,8 @@ class ProcessCase(TestCase):
             if answer:
                 return answer
             if self.reactor.seconds() > deadline:
-                self.fail(f"not within {within} s: {what}")
+                raise AssertionError(f"not within {within} s: {what}")
             await self.pause(0.05)
-
-    async def until_all(self, client: "Client", wanted: Collection[int]) -> None:
-        """
-        Wait until the client has all of these killmails.
-        """
-
-        def lacking() -> list[int]:
-            return sorted(set(wanted) - set(client.killmails))
-
-        try:
-            await self.until("all killmails", lambda: not lacking())
-        except self.failureException as error:
-            self.fail(f"{error}: {lacking()} of {wanted} are lacking")
 
     async def pause(self, seconds: float) -> None:
         await deferLater(self.reactor, seconds)
@@ -217,6 +199,45 @@ class ProcessCase(TestCase):
             failure.printTraceback(file=sys.stdout)
         if failures:
             failures[0].raiseException()
+
+
+class ProcessCase(Programs, TestCase):
+    """
+    A test case with processes: killed when it is over, their output shown when it
+    failed.
+    """
+
+    timeout = 120
+
+    def setUp(self) -> None:
+        from twisted.internet import reactor
+
+        self.prepare(reactor, Path(self.mktemp()))
+
+    def run(self, result: Any) -> None:  # type: ignore[override]  # trial's own
+        before = len(result.errors) + len(result.failures)
+        super().run(result)
+        if len(result.errors) + len(result.failures) > before:
+            for process in self.processes:
+                print(process.report())
+
+    def spawn(self, *command: str) -> Process:
+        process = super().spawn(*command)
+        self.addCleanup(process.kill)
+        return process
+
+    async def until_all(self, client: "Client", wanted: Collection[int]) -> None:
+        """
+        Wait until the client has all of these killmails.
+        """
+
+        def lacking() -> list[int]:
+            return sorted(set(wanted) - set(client.killmails))
+
+        try:
+            await self.until("all killmails", lambda: not lacking())
+        except self.failureException as error:
+            self.fail(f"{error}: {lacking()} of {wanted} are lacking")
 
     # --- clients ---------------------------------------------------------------
 
@@ -331,13 +352,13 @@ class Server:
     """
 
     def __init__(
-        self, case: ProcessCase, name: str, code: str, settings: dict[str, Any]
+        self, programs: Programs, name: str, code: str, settings: dict[str, Any]
     ) -> None:
-        self._case = case
+        self._programs = programs
         self._code = code
         self.port = free_port()
-        self.database = case.folder / f"{name}.db"
-        self._config = case.folder / f"{name}.yaml"
+        self.database = programs.folder / f"{name}.db"
+        self._config = programs.folder / f"{name}.yaml"
         self._config.write_text(
             json.dumps(
                 {
@@ -354,7 +375,7 @@ class Server:
         Start it and wait until it answers.
         """
         self.launch()
-        await self._case.until("the server answers", self.answers)
+        await self._programs.until("the server answers", self.answers)
 
     async def stop(self) -> None:
         """
@@ -362,15 +383,15 @@ class Server:
         """
         self.process.send(signal.SIGTERM)
         process = self.process
-        await self._case.until("a stop", lambda: process.status is not None)
+        await self._programs.until("a stop", lambda: process.status is not None)
 
     def launch(self) -> None:
         command = ["-n", "--pidfile=", "wanderer-sse", "--config", str(self._config)]
         if self._code:
             code = f"{self._code}\nfrom twisted.scripts.twistd import run\nrun()"
-            self.process = self._case.spawn(sys.executable, "-c", code, *command)
+            self.process = self._programs.spawn(sys.executable, "-c", code, *command)
         else:
-            self.process = self._case.spawn(TWISTD, *command)
+            self.process = self._programs.spawn(TWISTD, *command)
 
     def url(self, path: str) -> str:
         return f"http://127.0.0.1:{self.port}/{path}"
