@@ -3,7 +3,7 @@ Whether this server does its work: for machines that ask, and for streams whose 
 went silent.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -69,16 +69,20 @@ class Health:
             "reasons": reasons,
             "server": SERVER_NAME,
             "streams": len(self._hub),
-            "store": {
-                "epoch": self._store.epoch,
-                "head": self._store.marks.head,
-                "bytes": self._store.size(),
-            },
-            "feeds": [_feed(each) for each in statuses],
+            "store": describe_store(self._store),
+            "feeds": [describe_feed(each) for each in statuses],
         }
 
 
-def _feed(status: FeedStatus) -> dict[str, Any]:
+def describe_store(store: IKillmailStore) -> Mapping[str, Any]:
+    return {
+        "epoch": store.epoch,
+        "head": store.marks.head,
+        "bytes": store.size(),
+    }
+
+
+def describe_feed(status: FeedStatus) -> Mapping[str, Any]:
     def moment(seconds: float | None) -> str | None:
         return None if seconds is None else timestamp(seconds)
 

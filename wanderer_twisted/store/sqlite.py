@@ -50,7 +50,7 @@ from wanderer_twisted.store.compacting import size_of
 from wanderer_twisted.store.database import Database
 from wanderer_twisted.store.files import DatabaseFile
 from wanderer_twisted.store.index import END
-from wanderer_twisted.store.threads import Executor, Threads
+from wanderer_twisted.store.threads import Executor, JobQueue, Threads
 
 #: Seconds that closing waits for what is being done.
 _CLOSING: Final = 5.0
@@ -175,6 +175,13 @@ class SqliteStore:
         :returns: the file's size before and after, bytes.
         """
         return self._writer.run(partial(compacting.vacuum, path=self.path))
+
+    @property
+    def waiting(self) -> Mapping[str, JobQueue]:
+        """
+        What has not begun.
+        """
+        return {"reads": self._readers.waiting, "writes": self._writer.waiting}
 
     def size(self) -> int:
         """
@@ -375,7 +382,7 @@ class SqliteStore:
 
 def _commit_timed(database: Database, change: Change, now: float) -> Commit:
     began = time.perf_counter()
-    done = writing.commit(database, change, now)
+    done = writing.commit(database, change=change, now=now)
     ended = time.perf_counter()
     return attrs.evolve(done, ended=ended, seconds=ended - began)
 

@@ -25,9 +25,11 @@ class Executor(Protocol):
     Runs jobs, each with a database of its own while it runs.
 
     :ivar size: how many jobs run at a time, and how many databases it needs.
+    :ivar waiting: jobs that have not begun.
     """
 
     size: int
+    waiting: "JobQueue"
 
     def start(self, databases: Sequence[Database]) -> None:
         """

@@ -21,6 +21,7 @@ from wanderer_twisted.records import Commit, FeedStatus
 from wanderer_twisted.stream import events
 from wanderer_twisted.stream.entries import HoleEntry, as_entry
 from wanderer_twisted.stream.opening import Visitor, Wish, open_at
+from wanderer_twisted.stream.rate import Rate
 from wanderer_twisted.stream.registry import Registry
 from wanderer_twisted.stream.session import Pace, Session
 
@@ -51,6 +52,7 @@ class Hub(Service):
     :ivar bytes: how many bytes that took, by name of the event.
     :ivar latency: of killmails that somebody followed: seconds from the commit to the
         last stream's bytes being handed to its transport.
+    :ivar rate: how many killmails were announced.
     :ivar history_seconds: from ``connected`` to ``transition``.
     :ivar history_killmails: in a history.
     """
@@ -77,6 +79,7 @@ class Hub(Service):
         self.frames: Counter[str] = Counter()
         self.bytes: Counter[str] = Counter()
         self.latency = Distribution()
+        self.rate = Rate(clock)
         self.history_seconds = Distribution(_HISTORY_SECONDS)
         self.history_killmails = Distribution(_KILLMAILS)
         self._feed_status = feed_status
@@ -172,6 +175,7 @@ class Hub(Service):
             if isinstance(entry, HoleEntry):
                 concerned = self.sessions
             else:
+                self.rate.count()
                 concerned = list(self._registry.find(entry.record.facts))
             for session in concerned:
                 try:
