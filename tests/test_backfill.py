@@ -11,6 +11,7 @@ from twisted.python.usage import UsageError
 
 from tests.support.backfill import TODAY, ArchiveCase
 from tests.support.cases import SyncCase
+from tests.support.terminal import Terminal
 from wanderer_twisted.backfill import Options
 from wanderer_twisted.interfaces import UpstreamError
 from wanderer_twisted.progress import Screen, size
@@ -67,18 +68,6 @@ class OptionsTests(SyncCase):
         )
         self.assertEqual(options.settings.database_path, "a.db")
         self.assertIn("unknown key", self.refusal(settings="databse: sqlite:b"))
-
-
-class Terminal(StringIO):
-    """
-    Not a real one: its width cannot be asked for.
-    """
-
-    def isatty(self) -> bool:
-        return True
-
-    def fileno(self) -> int:
-        raise OSError
 
 
 class ScreenCase(ArchiveCase):

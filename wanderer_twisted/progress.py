@@ -2,7 +2,6 @@
 What ``wanderer-backfill`` shows: a bar on a terminal, a line for each day elsewhere.
 """
 
-import os
 from typing import Any, Final, TextIO
 
 from twisted.internet.task import LoopingCall
@@ -10,9 +9,9 @@ from twisted.internet.task import LoopingCall
 from wanderer_twisted.archive.rounds import Outcome, Rounds
 from wanderer_twisted.days import readable
 from wanderer_twisted.records import ArchivedDay
+from wanderer_twisted.terminal import StatusLine, bar
 
 _EVERY: Final = 0.5
-_BAR: Final = 20
 
 
 class Screen:
@@ -28,7 +27,7 @@ class Screen:
         self._is_terminal = out.isatty()
         self._rounds: Rounds | None = None
         self._since = 0.0
-        self._shown = 0
+        self._status = StatusLine(out)
         self._drawing = LoopingCall(self._draw)
         self._drawing.clock = clock
 
@@ -43,7 +42,7 @@ class Screen:
     def end(self) -> None:
         if self._drawing.running:
             self._drawing.stop()
-        self._wipe()
+        self._status.wipe()
 
     def told(self, day: ArchivedDay) -> None:
         """
@@ -74,29 +73,20 @@ class Screen:
         self._say(f"The database had {size(before)}, and has {size(after)}")
 
     def fail(self, line: str) -> None:
-        self._wipe()
+        self._status.wipe()
         print(f"wanderer-backfill: {line}", file=self._err, flush=True)
 
     def _say(self, line: str) -> None:
-        self._wipe()
+        self._status.wipe()
         print(line, file=self._out, flush=True)
 
     def _draw(self) -> None:
         rounds = self._rounds
         if rounds is None or not rounds.current:
             return
-        done = _BAR * (rounds.wanted - rounds.left) // max(1, rounds.wanted)
-        bar = "#" * done + "." * (_BAR - done)
+        done = bar(rounds.wanted - rounds.left, rounds.wanted)
         day, progress = rounds.current[0], self._progress(rounds, rounds.left)
-        line = f"{readable(day)} [{bar}] {progress}"
-        try:
-            width = os.get_terminal_size(self._out.fileno()).columns
-        except OSError:
-            width = 80
-        line = line[: width - 1]
-        self._out.write("\r" + line.ljust(self._shown))
-        self._out.flush()
-        self._shown = len(line)
+        self._status.show(f"{readable(day)} {done} {progress}")
 
     def _progress(self, rounds: Rounds, left: int) -> str:
         seconds = max(0.001, self._clock.seconds() - self._since)
@@ -105,11 +95,6 @@ class Screen:
             f" {rounds.loader.killmails / seconds:,.0f} killmails/s,"
             f" {size(rounds.loader.bytes)}"
         )
-
-    def _wipe(self) -> None:
-        if self._shown:
-            self._out.write("\r" + " " * self._shown + "\r")
-            self._shown = 0
 
 
 def size(bytes: int) -> str:

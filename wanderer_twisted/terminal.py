@@ -1,0 +1,47 @@
+"""
+What the console scripts have in common: a line that changes in place.
+"""
+
+import os
+from typing import Final, TextIO
+
+_WIDTH: Final = 80
+
+
+class StatusLine:
+    """
+    The last line of a terminal. Whoever prints wipes it first.
+    """
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._shown = 0
+
+    def show(self, text: str) -> None:
+        """
+        Put *text* in the place of what is shown, cut to the terminal's width.
+        """
+        line = text[: self._width() - 1]
+        self._out.write("\r" + line.ljust(self._shown))
+        self._out.flush()
+        self._shown = len(line)
+
+    def wipe(self) -> None:
+        if self._shown:
+            self._out.write("\r" + " " * self._shown + "\r")
+            self._out.flush()
+            self._shown = 0
+
+    def _width(self) -> int:
+        try:
+            return os.get_terminal_size(self._out.fileno()).columns or _WIDTH
+        except OSError:
+            return _WIDTH
+
+
+def bar(done: int, wanted: int, size: int = 20) -> str:
+    """
+    How much of it is done, in ``#``.
+    """
+    full = size * done // max(1, wanted)
+    return "[" + "#" * full + "." * (size - full) + "]"
