@@ -43,6 +43,29 @@ class Mutation:
 
 MUTATIONS = [
     Mutation(
+        "the last word of a drain says that all is dealt with",
+        "stream/session.py",
+        """        self._write(warning, self.cursor)
+        self.close("draining")
+""",
+        """        self.seq = self._hub.published
+        self._write(warning, self.cursor)
+        self.close("draining")
+""",
+    ),
+    Mutation(
+        "the checksum of a compressed stream leaves the cursors out",
+        "frames.py",
+        "isal_zlib.crc32(end, isal_zlib.crc32(frame.plain, self._crc))",
+        "isal_zlib.crc32(frame.plain, self._crc)",
+    ),
+    Mutation(
+        "an event is kept back until the next one is compressed",
+        "frames.py",
+        "packing.compress(data) + packing.flush(zlib.Z_SYNC_FLUSH)",
+        "packing.compress(data) + packing.flush(zlib.Z_FULL_FLUSH)[:-4]",
+    ),
+    Mutation(
         "live begins where the history ended, not where the stream did",
         "stream/session.py",
         "AfterHistory(cursor.start,",

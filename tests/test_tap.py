@@ -5,6 +5,7 @@ From a command line to services, without starting them.
 import contextlib
 import io
 import sys
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -232,6 +233,10 @@ class MakeServiceTests(TapCase):
         self.assertIn("contact", event["log_format"])
 
 
+async def _wait_for(waited: Deferred[None]) -> None:
+    await waited
+
+
 class StopTests(TapCase):
     """
     The order of the end.
@@ -262,6 +267,25 @@ class StopTests(TapCase):
         self.patch(part, "stopService", lambda: ended)
         part.setServiceParent(self.server)
         return ended
+
+    def test_streams_come_first(self) -> None:
+        """
+        Nothing else stops before they have ended, or for 25 seconds.
+        """
+        for seconds, done in ((5, True), (26, False)):
+            drained: Deferred[None] = Deferred()
+            self.patch(self.server.hub, "drain", partial(_wait_for, drained))
+            part = Service()
+            part.startService()
+            part.setServiceParent(self.server)
+            stopped = self.server.stopService()
+            self.reactor.pump([1.0] * seconds)
+            if done:
+                self.assertTrue(part.running)
+                drained.callback(None)
+            self.successResultOf(stopped)
+            self.assertFalse(part.running)
+        self.assertEqual(len(self.flushLoggedErrors(TimeoutError)), 1)
 
     def test_the_store_comes_last(self) -> None:
         """

@@ -370,6 +370,10 @@ class RefusalTests(PublicCase):
         public.hub.draining = True
         message = "The server is going down; try again soon"
         self.refused(public, 503, "draining", message)
+        public.hub.drained_at = NOW + 15
+        client = public.ask(STREAM, "accept: text/event-stream")
+        (retry,) = re.findall(rb"retry: ([0-9]+)\n", client.raw)
+        self.assertTrue(20_000 <= int(retry) <= 40_000, "behind the end, and spread")
 
     def test_store_unavailable(self) -> None:
         """
