@@ -13,12 +13,15 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
 from wanderer_twisted.archive import Archive, Loader, Rounds, Stager
-from wanderer_twisted.config import RedisqFeed, Settings
+from wanderer_twisted.config import Manhole, RedisqFeed, Settings
 from wanderer_twisted.history import History
 from wanderer_twisted.ingest import FeedService, Intake, NameBook, Renamer, statuses
 from wanderer_twisted.interfaces import IKillmailFeed
+from wanderer_twisted.ops.console import Console
 from wanderer_twisted.ops.health import FeedWatch, Health, best
 from wanderer_twisted.ops.indexing import Indexing
+from wanderer_twisted.ops.manhole import Terminals
+from wanderer_twisted.ops.passwords import read_passwords
 from wanderer_twisted.ops.retention import Retention
 from wanderer_twisted.records import ArchivedDay, BatchLimits, FeedState
 from wanderer_twisted.sources.archive import make_archive
@@ -143,6 +146,8 @@ class Server(MultiService):
             retry_ms=settings.stream.retry_ms,
         )
         self.listeners = list(self._make_listeners(settings))
+        if settings.manhole.listen:
+            self.listeners.append(self._make_manhole(settings.manhole))
         # Stopped in reverse: who listens first, the hub last.
         for service in (
             self.hub,
@@ -210,6 +215,16 @@ class Server(MultiService):
         for text in settings.listen:
             endpoint = serverFromString(self._reactor, text)
             yield Listener(endpoint, site, rate)
+
+    def _make_manhole(self, settings: Manhole) -> Listener:
+        def make_console(tell: Callable[[str], None]) -> Console:
+            return Console(self.hub, self.store, self.statuses, tell)
+
+        passwords = read_passwords(settings.passwd)
+        return Listener(
+            serverFromString(self._reactor, settings.listen),
+            Terminals(self._reactor, passwords, make_console),
+        )
 
     def privilegedStartService(self) -> None:
         """

@@ -24,6 +24,7 @@ from wanderer_twisted.config import (
     Zkillboard,
     load_settings,
 )
+from wanderer_twisted.ops.passwords import PasswordsUnusable, read_passwords
 from wanderer_twisted.store.files import check_database
 from wanderer_twisted.store.schema import DatabaseUnusable
 
@@ -80,7 +81,9 @@ class Options(usage.Options):
             self.settings = load_settings(self["config"], overrides)
             if not (self["demo"] and self["database"] is None):
                 check_database(self.settings.database_path)
-        except (ConfigError, DatabaseUnusable) as error:
+            if self.settings.manhole.listen:
+                read_passwords(self.settings.manhole.passwd)
+        except (ConfigError, DatabaseUnusable, PasswordsUnusable) as error:
             raise SystemExit(f"wanderer-sse: {error}") from error
         if self["check-config"]:
             print("The settings are fine.")

@@ -160,6 +160,13 @@ class Session:
         return self.seq
 
     @property
+    def origin(self) -> int:
+        """
+        The number behind which its live part begins: H0, or where it was resumed.
+        """
+        return self._opening.cursor.start
+
+    @property
     def mode(self) -> events.Mode:
         return "realtime" if self._past is None else "historical"
 

@@ -81,6 +81,7 @@ class Listener(Service):
     """
     Listens on one endpoint while it runs.
 
+    :param rate: of accepting; None where few connect.
     :ivar port: the port, once there is one.
     """
 
@@ -90,7 +91,7 @@ class Listener(Service):
         self,
         endpoint: IStreamServerEndpoint,
         factory: IProtocolFactory,
-        rate: AcceptRate,
+        rate: AcceptRate | None = None,
     ) -> None:
         self.port: IListeningPort | None = None
         self._endpoint = endpoint
@@ -122,7 +123,8 @@ class Listener(Service):
         self.port = port
         if isinstance(port, tcp.Port) and port.backlog == _TWISTED_BACKLOG:
             port.socket.listen(_BACKLOG)
-        self._rate.watch(port)
+        if self._rate is not None:
+            self._rate.watch(port)
         self._log.info("Listening on {address}", address=port.getHost())
 
     def stopService(self) -> Deferred[None] | None:
@@ -133,5 +135,6 @@ class Listener(Service):
             if listening is not None:
                 listening.cancel()
             return None
-        self._rate.forget(port)
+        if self._rate is not None:
+            self._rate.forget(port)
         return port.stopListening()
