@@ -53,6 +53,7 @@ class FakeSession:
     def __init__(self, transport: IClientTransport) -> None:
         self.transport = transport
         self.closings: list[str] = []
+        self.ends: list[tuple[str, str]] = []
         self.pauses = 0
         self.closed: Deferred[str] = Deferred(lambda _: self.close("gone"))
 
@@ -62,6 +63,10 @@ class FakeSession:
             self.transport.close()
             if not self.closed.called:
                 self.closed.callback(why)
+
+    def end(self, kind: str, message: str) -> None:
+        self.ends.append((kind, message))
+        self.close(kind)
 
     def pauseProducing(self) -> None:
         self.pauses += 1

@@ -1,12 +1,13 @@
 """
-How many streams may be open, in all and from one address.
+How many streams may be open: in all, from one address, and under one token.
 """
 
 from collections import Counter
 from types import TracebackType
 
 from wanderer_twisted.web.addresses import Client
-from wanderer_twisted.web.errors import connection_limit
+from wanderer_twisted.web.errors import Refusal, connection_limit
+from wanderer_twisted.web.tokens import Holder
 
 
 class Place:
@@ -15,14 +16,17 @@ class Place:
     is left.
     """
 
-    def __init__(self, admission: "Admission", key: str | None) -> None:
+    def __init__(
+        self, admission: "Admission", key: str | None, holder: Holder | None
+    ) -> None:
         self._admission: Admission | None = admission
         self._key = key
+        self._holder = holder
 
     def leave(self) -> None:
         admission, self._admission = self._admission, None
         if admission is not None:
-            admission._free(self._key)
+            admission._free(self._key, self._holder)
 
     def __enter__(self) -> "Place":
         return self
@@ -60,30 +64,41 @@ class Admission:
         """
         return len(self._by_key)
 
-    def enter(self, client: Client) -> Place:
+    def enter(self, client: Client, holder: Holder | None = None) -> Place:
         """
         Take a place.
 
+        :param holder: of the token that it is taken under.
         :raises Refusal: there is none left.
         """
         if self.open >= self.connections:
-            self.refused[503] += 1
             message = f"All {self.connections} streams of this server are taken"
-            raise connection_limit(503, message)
+            raise self._refuse(503, message)
+        here = 0 if client.key is None else self._by_key.get(client.key, 0)
+        if here >= self.connections_per_address:
+            most = self.connections_per_address
+            message = f"Your address has {most} streams open, the most it may"
+            raise self._refuse(429, message)
+        if holder is not None:
+            own = holder.connections
+            if own is not None and holder.places >= own:
+                message = f"Your token has {own} streams open, the most it may"
+                raise self._refuse(429, message)
+            holder.places += 1
         if client.key is not None:
-            here = self._by_key.get(client.key, 0)
-            if here >= self.connections_per_address:
-                self.refused[429] += 1
-                most = self.connections_per_address
-                message = f"Your address has {most} streams open, the most it may"
-                raise connection_limit(429, message)
             self._by_key[client.key] = here + 1
         self.open += 1
         self.admitted += 1
-        return Place(self, client.key)
+        return Place(self, client.key, holder)
 
-    def _free(self, key: str | None) -> None:
+    def _refuse(self, status: int, message: str) -> Refusal:
+        self.refused[status] += 1
+        return connection_limit(status, message)
+
+    def _free(self, key: str | None, holder: Holder | None) -> None:
         self.open -= 1
+        if holder is not None:
+            holder.places -= 1
         if key is not None:
             self._by_key[key] -= 1
             if not self._by_key[key]:

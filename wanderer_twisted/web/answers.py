@@ -41,7 +41,7 @@ def answer_tagged(
     if is_known(request, tag):
         return b""
     body = answer_json(request, 200, in_envelope(members, now))
-    request.setHeader(b"Cache-Control", b"no-cache")  # kept, but asked for each time
+    request.setHeader(b"Cache-Control", _asked_each_time(request))
     return body
 
 
@@ -52,9 +52,16 @@ def is_known(request: PublicRequest, tag: bytes) -> bool:
     request.setHeader(b"ETag", tag)
     if not _names(request.requestHeaders.getRawHeaders(b"If-None-Match", []), tag):
         return False
-    request.setHeader(b"Cache-Control", b"no-cache")
+    request.setHeader(b"Cache-Control", _asked_each_time(request))
     request.setResponseCode(304)
     return True
+
+
+def _asked_each_time(request: PublicRequest) -> bytes:
+    """
+    Kept, but asked for each time; what needs a token, by that client alone.
+    """
+    return b"no-cache" if request.visit.holder is None else b"private, no-cache"
 
 
 def tag_of(*news: bytes) -> bytes:

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
@@ -61,6 +62,8 @@ class StreamSession(Protocol):
 
     def close(self, why: str) -> None: ...
 
+    def end(self, kind: str, message: str) -> None: ...
+
 
 class StreamHub(Protocol):
     """
@@ -78,6 +81,7 @@ class StreamHub(Protocol):
 class Api:
     """
     :param health: whether this server is ready, and what it says of itself.
+    :ivar rules: for those whose token says nothing else.
     :ivar refused: streams that could not be had, by the type of the refusal.
     """
 
@@ -96,7 +100,7 @@ class Api:
         self._hub = hub
         self._store = store
         self._admission = admission
-        self._rules = rules
+        self.rules = rules
         self._health = health
         self._clock = clock
         self._dry_runs = dry_runs
@@ -129,13 +133,19 @@ class Api:
 
     def _read(self, request: PublicRequest) -> Asked:
         header = request.getHeader(b"Last-Event-ID")
-        return self._rules.read(request.query, self._clock.seconds(), header)
+        rules = self._rules_for(request)
+        return rules.read(request.query, self._clock.seconds(), header)
 
     def _read_posted(self, request: PublicRequest) -> Asked:
         refuse_query(request.query)
         header = request.getHeader(b"Last-Event-ID")
         document = read_object(request)
-        return self._rules.read_posted(document, self._clock.seconds(), header)
+        rules = self._rules_for(request)
+        return rules.read_posted(document, self._clock.seconds(), header)
+
+    def _rules_for(self, request: PublicRequest) -> Rules:
+        holder = request.visit.holder
+        return self.rules if holder is None else attrs.evolve(self.rules, **holder.ids)
 
     async def _answer(self, asked: Asked, request: PublicRequest) -> bytes | None:
         """
@@ -148,11 +158,12 @@ class Api:
             if self._hub.draining:
                 left = self._hub.drained_at - self._clock.seconds()
                 raise draining(max(0.0, left))
-            with self._admission.enter(request.visit.client):
+            visit = request.visit
+            with self._admission.enter(visit.client, visit.holder):
                 await self._serve(asked, request)
         except Refusal as refused:
             self.refused[refused.type] += 1
-            if not _accepts_events(request):
+            if not request.accepts_events:
                 raise
             return self._refuse_softly(request, refused)
         return None
@@ -160,12 +171,15 @@ class Api:
     async def _serve(self, asked: Asked, request: PublicRequest) -> None:
         await self._check_indexed(asked.wish.filter)
         transport = SSETransport(request, _compresses(asked, request))
-        visitor = Visitor(request.visit.client.address, request.visit.agent)
+        visit = request.visit
+        visitor = Visitor(visit.client.address, visit.agent, visit.token)
         try:
             session = await self._hub.open(asked.wish, transport, visitor)
         except StoreUnavailable:
             raise unavailable() from None
         request.is_stream = True
+        if visit.holder is not None:
+            visit.holder.hold(session)
         why = "gone"
         try:
             why = await session.closed
@@ -244,17 +258,6 @@ class Api:
 def _compresses(asked: Asked, request: PublicRequest) -> bool:
     accepted = request.requestHeaders.getRawHeaders(b"Accept-Encoding", [])
     return asked.compress and wants_gzip(accepted, request.visit.agent)
-
-
-def _accepts_events(request: PublicRequest) -> bool:
-    """
-    Whether it is an EventSource that asks: it names the type; ``*/*`` does not.
-    """
-    accepted = b",".join(request.requestHeaders.getRawHeaders(b"Accept", []))
-    return any(
-        each.partition(b";")[0].strip().lower() == b"text/event-stream"
-        for each in accepted.split(b",")
-    )
 
 
 def _killmail_id(text: str) -> int:

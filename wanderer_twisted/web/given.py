@@ -27,7 +27,7 @@ class Parameter:
     :ivar least: the least number that it may be.
     :ivar most: the largest.
     :ivar value: the one value of a switch.
-    :ivar default: of a look-up, where the client does not say; None for what has none.
+    :ivar default: where the client does not say and it is not up to the operator.
     """
 
     name: str
@@ -98,6 +98,8 @@ PARAMETERS: Final = {
 }
 KNOWN: Final = tuple(PARAMETERS)
 IDS: Final = tuple(name for name in KNOWN if PARAMETERS[name].form == "ids")
+#: Of any request; dealt with before all others (:mod:`wanderer_twisted.web.tokens`).
+TOKEN: Final = "token"
 CURSORS: Final = tuple(name for name in KNOWN if PARAMETERS[name].form == "cursor")
 
 _LIST = re.compile(r"(\w+)\[.*\]")  # character_ids[]=1, as some libraries write lists
@@ -176,6 +178,7 @@ def split_query(query: bytes) -> dict[str, str]:
             given[name] = unquote(raw_value).decode("utf-8", "replace")
         else:
             given[name] = decode(f"value of {quoted(name)}", raw_value)
+    given.pop(TOKEN, None)
     return given
 
 

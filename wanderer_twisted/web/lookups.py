@@ -44,7 +44,7 @@ _SYSTEMS = f"{_BASE}/systems"
 class Lookups:
     """
     :param max_days: how far back anybody may look.
-    :param most_systems: how many one request may name.
+    :ivar most_systems: how many one request may name.
     :param most_bytes: of killmails in one answer; it ends before it has more.
     """
 
@@ -63,7 +63,7 @@ class Lookups:
         self._history = history
         self._clock = clock
         self._max_days = max_days
-        self._most_systems = most_systems
+        self.most_systems = most_systems
         self._most_bytes = most_bytes
         self._fetches = Tasks()
         self._outstanding = Outstanding()
@@ -155,8 +155,9 @@ class Lookups:
         """
         refuse_query(request.query)
         now = self._clock.seconds()
+        most = request.visit.most("system_ids", self.most_systems)
         systems, selection = read_posted(
-            read_object(request), now, self._max_days, self._most_systems
+            read_object(request), now, self._max_days, most
         )
         wanted = Filter(system_ids=frozenset(systems))
         try:

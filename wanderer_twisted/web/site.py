@@ -63,9 +63,8 @@ class Visit:
 
         :param name: of the limit.
         """
-        return (
-            otherwise if self.holder is None else self.holder.ids.get(name, otherwise)
-        )
+        ids = {} if self.holder is None else self.holder.ids
+        return ids.get(name, otherwise)
 
 
 @provider(INonQueuedRequestFactory)
