@@ -118,12 +118,20 @@ class Programs:
 
     # --- processes -------------------------------------------------------------
 
-    def spawn(self, *command: str) -> Process:
+    def spawn(self, *command: str, terminal: bool = False) -> Process:
+        """
+        :param terminal: give it one, instead of pipes; all that it says is in ``out``.
+        """
         process = Process(command)
         self.processes.append(process)
         environment = {**os.environ, "TMPDIR": str(self.folder / "tmp")}
         self.reactor.spawnProcess(
-            process, command[0], command, environment, str(self.folder)
+            process,
+            command[0],
+            command,
+            environment,
+            str(self.folder),
+            usePTY=terminal,
         )
         return process
 
@@ -221,8 +229,8 @@ class ProcessCase(Programs, TestCase):
             for process in self.processes:
                 print(process.report())
 
-    def spawn(self, *command: str) -> Process:
-        process = super().spawn(*command)
+    def spawn(self, *command: str, terminal: bool = False) -> Process:
+        process = super().spawn(*command, terminal=terminal)
         self.addCleanup(process.kill)
         return process
 
