@@ -45,9 +45,12 @@ setup(
             "httpx-sse",
             "hypothesis>=6.100",
             "import-linter>=2.1",
+            "jsonschema>=4.23",
             "mypy-zope>=1.0.9",
+            "openapi-spec-validator>=0.8",
             "promql-parser>=0.5",
             "ruff>=0.9",
+            "schemathesis>=4.20",
             "towncrier>=24.8",
             "types-PyYAML",
         ]

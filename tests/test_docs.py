@@ -27,6 +27,10 @@ from wanderer_twisted.web import given
 from wanderer_twisted.web.api import Api
 from wanderer_twisted.web.channel import MAX_BODY_BYTES
 from wanderer_twisted.web.coverage import MOST_HOLES, Coverage
+from wanderer_twisted.web.description.errors import ERRORS as API_ERRORS
+from wanderer_twisted.web.description.events import ERRORS as STREAM_ERRORS
+from wanderer_twisted.web.description.events import WARNINGS
+from wanderer_twisted.web.description.serving import Description
 from wanderer_twisted.web.errors import ApiError
 from wanderer_twisted.web.lookups import Lookups
 from wanderer_twisted.web.moments import read_moment
@@ -192,7 +196,7 @@ class NamesTests(SyncCase):
         names = {"<text>": "{id}", "<name>": "{name}"}
         routes = {
             f"{method} {re.sub('<.+?>', lambda found: names[found[0]], rule.rule)}"
-            for room in (Api, Lookups, Coverage, Page)
+            for room in (Api, Lookups, Coverage, Page, Description)
             for rule in room.app.url_map.iter_rules()
             for method in (rule.methods or set()) & {"GET", "POST"}
         }
@@ -233,7 +237,9 @@ class NamesTests(SyncCase):
         """
         Types of warnings.
         """
-        self.same("Warnings", {args[0] for _, args in calls("warning", "warn") if args})
+        code = {args[0] for _, args in calls("warning", "warn") if args}
+        self.same("Warnings", code)
+        self.assertEqual({*WARNINGS}, code)
 
     def test_errors_in_a_stream(self) -> None:
         """
@@ -247,6 +253,7 @@ class NamesTests(SyncCase):
             args[0] for _, args in calls("end") if args and isinstance(args[0], str)
         }
         self.same("Errors in a stream", ends | refusals)
+        self.assertEqual({*STREAM_ERRORS}, ends | refusals)
 
     def test_error_types(self) -> None:
         """
@@ -272,6 +279,8 @@ class NamesTests(SyncCase):
             for status in row[1].astext().split(", ")
         }
         self.assertEqual(said, code)
+        described = {(each.type, each.status, each.domain) for each in API_ERRORS}
+        self.assertEqual(described, code)
 
     def test_states(self) -> None:
         """

@@ -42,7 +42,8 @@ PARTICIPANT_NAMES = {
     "ship_type_id": "ship_name",
     "weapon_type_id": "weapon_name",
 }
-_PARTICIPANT_IDS = (*PARTICIPANT_NAMES, "faction_id")
+#: Of a participant: with a name of its own or without.
+PARTICIPANT_IDS = (*PARTICIPANT_NAMES, "faction_id")
 
 
 class BadKillmail(ValueError):
@@ -267,7 +268,7 @@ def _participant(
 ) -> dict[str, Any]:
     participant: dict[str, Any] = {}
     for key, value in upstream.items():
-        if value is None or (key in _PARTICIPANT_IDS and value == 0):
+        if value is None or (key in PARTICIPANT_IDS and value == 0):
             continue
         participant[key] = value
         if key in PARTICIPANT_NAMES and value in names:

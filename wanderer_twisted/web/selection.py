@@ -48,7 +48,7 @@ OF_A_LIST: Final = ("since_hours", "limit", "before", "since")
 OF_A_COUNT: Final = ("since_hours", "since")
 OF_SYSTEMS: Final = ("system_ids", "since_hours", "limit")
 
-_PLACE = re.compile(r"([0-9a-z]{7})\.([0-9a-z]{8})")
+PLACE: Final = re.compile(r"([0-9a-z]{7})\.([0-9a-z]{8})")
 _DIGITS = re.compile(r"[0-9]{1,19}")
 
 
@@ -203,7 +203,7 @@ def _before(given: Mapping[str, str]) -> Place | None:
     text = given.get("before")
     if not text:
         return None
-    match = _PLACE.fullmatch(text)
+    match = PLACE.fullmatch(text)
     if match is None:
         raise invalid(f"Invalid before: {quoted(text)} is not from a link of ours")
     return Place(int(match[1], 36), int(match[2], 36))
