@@ -17,12 +17,19 @@ from wanderer_twisted.config import Manhole, RedisqFeed, Settings
 from wanderer_twisted.history import History
 from wanderer_twisted.ingest import FeedService, Intake, NameBook, Renamer, statuses
 from wanderer_twisted.interfaces import IKillmailFeed
+from wanderer_twisted.ops import metrics
+from wanderer_twisted.ops.admin import Admin, make_site
 from wanderer_twisted.ops.console import Console
+from wanderer_twisted.ops.covered import Covered
 from wanderer_twisted.ops.health import FeedWatch, Health, best
 from wanderer_twisted.ops.indexing import Indexing
+from wanderer_twisted.ops.log_counts import LogCounts
 from wanderer_twisted.ops.manhole import Terminals
+from wanderer_twisted.ops.metrics import Metrics
 from wanderer_twisted.ops.passwords import read_passwords
+from wanderer_twisted.ops.reactor import ReactorDelay
 from wanderer_twisted.ops.retention import Retention
+from wanderer_twisted.ops.status import Status
 from wanderer_twisted.records import ArchivedDay, BatchLimits, FeedState
 from wanderer_twisted.sources.archive import make_archive
 from wanderer_twisted.sources.esi import make_esi
@@ -47,6 +54,7 @@ from wanderer_twisted.web.page import Page
 from wanderer_twisted.web.parameters import Rules
 from wanderer_twisted.web.rooms import Rooms
 from wanderer_twisted.web.site import PublicSite
+from wanderer_twisted.web.status import StatusRoom
 
 #: Connections beyond the streams: refusals, look-ups, health checks.
 _SPARE_CHANNELS = 1_000
@@ -145,7 +153,21 @@ class Server(MultiService):
             ),
             retry_ms=settings.stream.retry_ms,
         )
+        self.renamer = Renamer(reactor, self.store, self.names)
+        self.retention = Retention(reactor, self.store)
+        self.indexing = Indexing(reactor, self.store)
+        self.covered = Covered(
+            reactor,
+            self.store,
+            settings.history.max_days,
+            settings.archive.backfill_days,
+        )
+        self.delay = ReactorDelay(reactor)
+        self.logs = LogCounts()
         self.listeners = list(self._make_listeners(settings))
+        self.metrics = self._make_metrics()
+        admin = settings.admin_listen
+        private = [self._make_admin(admin)] if admin else []
         if settings.manhole.listen:
             self.listeners.append(self._make_manhole(settings.manhole))
         # Stopped in reverse: who listens first, the hub last.
@@ -155,10 +177,14 @@ class Server(MultiService):
             self.history,
             self.archive,
             *self.feeds,
-            Renamer(reactor, self.store, self.names),
-            Retention(reactor, self.store),
-            Indexing(reactor, self.store),
+            self.renamer,
+            self.retention,
+            self.indexing,
+            self.covered,
+            self.delay,
+            self.logs,
             FeedWatch(reactor, self.hub, self.statuses),
+            *private,
             *self.listeners,
         ):
             service.setServiceParent(self)
@@ -203,18 +229,54 @@ class Server(MultiService):
             settings.archive.backfill_days,
         )
         description = Description(rules)
-        rate = AcceptRate(self._reactor, limits.accept_per_second)
-        site = PublicSite(
-            Rooms(self.api.app, lookups.app, coverage.app, Page().app, description.app),
+        status = Status(
+            self._reactor,
+            self.hub,
+            self.store,
+            self.statuses,
+            self.covered,
+            self.admission,
+        )
+        self.rate = AcceptRate(self._reactor, limits.accept_per_second)
+        self.site = PublicSite(
+            Rooms(
+                self.api.app,
+                lookups.app,
+                coverage.app,
+                StatusRoom(status.document).app,
+                Page().app,
+                description.app,
+            ),
             self._reactor,
             Cors(settings.cors.origins),
             Proxies(settings.trusted_proxies),
-            accepted=rate.accepted,
+            accepted=self.rate.accepted,
             most_channels=limits.connections + _SPARE_CHANNELS,
         )
         for text in settings.listen:
             endpoint = serverFromString(self._reactor, text)
-            yield Listener(endpoint, site, rate)
+            yield Listener(endpoint, self.site, self.rate)
+
+    def _make_metrics(self) -> Metrics:
+        return Metrics(
+            self._reactor,
+            [
+                metrics.Process(self._reactor.seconds(), self.delay, self.logs),
+                metrics.Streams(self.hub, self.admission, self.api.refused),
+                metrics.Web(self.site, self.rate),
+                metrics.Feeds(self._reactor, self.feeds),
+                metrics.Names(self.names, self.renamer),
+                metrics.Upstreams(self.client.upstreams),
+                metrics.Store(self.store, self.retention, self.indexing),
+                metrics.Histories(self.hub, self.history),
+                metrics.Past(self.covered, self.archive),
+            ],
+        )
+
+    def _make_admin(self, listen: str) -> Listener:
+        admin = Admin(self._reactor, self.hub, self.metrics)
+        endpoint = serverFromString(self._reactor, listen)
+        return Listener(endpoint, make_site(self._reactor, admin))
 
     def _make_manhole(self, settings: Manhole) -> Listener:
         def make_console(tell: Callable[[str], None]) -> Console:

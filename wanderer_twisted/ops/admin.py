@@ -14,16 +14,20 @@ from wanderer_twisted.ops.metrics import CONTENT_TYPE, Metrics
 from wanderer_twisted.partition import KINDS
 from wanderer_twisted.stream.hub import Hub
 from wanderer_twisted.stream.session import Session
+from wanderer_twisted.web.addresses import Proxies
 from wanderer_twisted.web.answers import answer, answer_json
+from wanderer_twisted.web.cors import Cors
 from wanderer_twisted.web.errors import invalid
 from wanderer_twisted.web.given import split_query
-from wanderer_twisted.web.rooms import make_app
+from wanderer_twisted.web.rooms import Rooms, make_app
 from wanderer_twisted.web.selection import read_nothing
-from wanderer_twisted.web.site import PublicRequest
+from wanderer_twisted.web.site import PublicRequest, PublicSite
 from wanderer_twisted.web.values import LONGEST_ECHO, integer, quoted
 
 MOST: Final = 10_000
 USUAL: Final = 1_000
+
+_MOST_CHANNELS: Final = 100
 
 #: Streams that are told of in one turn of the reactor.
 _AT_ONCE: Final = 100
@@ -138,3 +142,12 @@ def _limit(text: str) -> int:
     if not 1 <= number <= MOST:
         raise invalid(f"limit must be between 1 and {MOST}, got {number}")
     return number
+
+
+def make_site(reactor: IReactorTime, admin: Admin) -> PublicSite:
+    """
+    The site of the admin listener. It counts for itself, and no web page may read it.
+    """
+    return PublicSite(
+        Rooms(admin.app), reactor, Cors(()), Proxies(), most_channels=_MOST_CHANNELS
+    )

@@ -14,6 +14,7 @@ from wanderer_twisted.ops.census import take_census
 from wanderer_twisted.ops.covered import Covered
 from wanderer_twisted.ops.health import Statuses, describe_feed, describe_store
 from wanderer_twisted.stream.hub import Hub
+from wanderer_twisted.web.admission import Admission
 
 #: Seconds for which one answer does for all: many pages may ask.
 FRESH: Final = 1.0
@@ -21,7 +22,7 @@ FRESH: Final = 1.0
 
 class Status:
     """
-    :param most_streams: how many may be open.
+    Made when somebody asks, and kept for a moment.
     """
 
     def __init__(
@@ -31,14 +32,14 @@ class Status:
         store: IKillmailStore,
         statuses: Statuses,
         covered: Covered,
-        most_streams: int,
+        admission: Admission,
     ) -> None:
         self._clock = clock
         self._hub = hub
         self._store = store
         self._statuses = statuses
         self._covered = covered
-        self._most_streams = most_streams
+        self._admission = admission
         self._started = clock.seconds()
         self._made_at = 0.0
         self._made = b""
@@ -83,5 +84,5 @@ class Status:
             "following": census.following,
             "replaying": census.replaying,
             "historical": census.historical,
-            "limit": self._most_streams,
+            "limit": self._admission.connections,
         }

@@ -31,7 +31,9 @@ _SERVER = SERVER_NAME.encode()
 _LONGEST_LOGGED = 200
 
 #: Asked for every few seconds by machines; nobody wants to read that.
-_HEALTH_CHECKS = frozenset([b"/ping", b"/health"])
+_HEALTH_CHECKS = frozenset(
+    [b"/ping", b"/health", b"/health/live", b"/status", b"/metrics"]
+)
 
 
 @attrs.frozen
