@@ -19,11 +19,14 @@ from wanderer_twisted.web.description.shapes import (
     ref,
 )
 from wanderer_twisted.web.errors import ApiError
+from wanderer_twisted.web.tokens import ENDS
 
 #: One of each type and status.
 ERRORS: Final[tuple[ApiError, ...]] = (
     errors.invalid("Invalid character_ids: 'abc' is not a valid integer"),
     errors.bad_request("The request's path is not valid UTF-8"),
+    errors.unauthorized("This server asks for a token"),
+    *(errors.Spent(401, "auth", end, message) for end, message in ENDS.items()),
     errors.not_found(),
     errors.method_not_allowed("GET, HEAD, OPTIONS"),
     errors.body_too_large(262_144),

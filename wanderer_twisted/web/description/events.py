@@ -24,6 +24,7 @@ from wanderer_twisted.web.description.shapes import (
     ref,
     told,
 )
+from wanderer_twisted.web.tokens import ENDS
 
 #: What the stream goes on after.
 WARNINGS: Final = ("history_incomplete", "feed_gap", "feed_silent", "draining")
@@ -34,6 +35,8 @@ ERRORS: Final = (
     "draining",
     "unavailable",
     "indexing",
+    *ENDS,
+    "kicked",
     "internal",
 )
 

@@ -2,7 +2,7 @@
 The routes as OpenAPI 3.1.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from wanderer_twisted import __version__
@@ -16,6 +16,7 @@ from wanderer_twisted.web.description.parameters import (
     of_a_stream,
 )
 from wanderer_twisted.web.description.shapes import Schema, ref
+from wanderer_twisted.web.given import TOKEN
 from wanderer_twisted.web.parameters import Rules
 from wanderer_twisted.web.selection import OF_SYSTEMS
 
@@ -32,6 +33,21 @@ not told of here.
 """
 #: Any request may get these.
 _ERRORS: Final = (400, 431, 500)
+
+#: Where the operator wants tokens: the one or the other, else none.
+_TOKENS: Final = {
+    "bearer": {"type": "http", "scheme": "bearer"},
+    "token": {
+        "type": "apiKey",
+        "in": "query",
+        "name": TOKEN,
+        "description": "For EventSource, which cannot set a header.",
+    },
+}
+_SECURITY: Final[Sequence[Mapping[str, list[str]]]] = [
+    {},
+    *({name: []} for name in _TOKENS),
+]
 
 
 def openapi(rules: Rules) -> dict[str, Any]:
@@ -58,6 +74,7 @@ def openapi(rules: Rules) -> dict[str, Any]:
             "schemas": _schemas(rules),
             "responses": dict(errors.responses()),
             "headers": {"ETag": {"schema": {"type": "string"}}},
+            "securitySchemes": _TOKENS,
         },
     }
 
@@ -83,6 +100,8 @@ def _tell(operation: Operation, rules: Rules) -> dict[str, Any]:
         "parameters": [*_in_path(operation)],
         "responses": _responses(operation),
     }
+    if operation.guarded:
+        told["security"] = _SECURITY
     if operation.about:
         told["description"] = operation.about
     told["parameters"] += [in_query(each, rules) for each in operation.query(rules)]
@@ -137,10 +156,14 @@ def _responses(operation: Operation) -> dict[str, Any]:
         good["headers"] = headers
         known = {"description": "You have it already.", "headers": headers}
         responses["304"] = known
+    if operation.resumes:
+        responses["204"] = {"description": "For EventSource: its token is over."}
     if operation.unready:
         content = {"application/json": {"schema": ref(operation.unready)}}
         responses["503"] = {"description": "Not ready.", "content": content}
     statuses = {*_ERRORS, *operation.errors}
+    if operation.guarded:
+        statuses.add(401)
     if operation.varying:
         statuses.add(404)
     for status in sorted(statuses):

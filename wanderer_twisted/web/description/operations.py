@@ -15,6 +15,7 @@ from wanderer_twisted.web.description.parameters import of_a_look_up, of_a_strea
 from wanderer_twisted.web.description.shapes import ID, TEXT, Schema, ref
 from wanderer_twisted.web.given import Parameter
 from wanderer_twisted.web.parameters import Rules
+from wanderer_twisted.web.rooms import GUARDED
 from wanderer_twisted.web.selection import OF_A_COUNT, OF_A_LIST
 
 #: What groups of routes are about.
@@ -79,6 +80,13 @@ class Operation:
         What varies of its path.
         """
         return re.findall(r"{(\w+)}", self.path)
+
+    @property
+    def guarded(self) -> bool:
+        """
+        Whether it takes a token, where the operator wants them.
+        """
+        return self.path.startswith(GUARDED)
 
 
 def _stream(path: str, suffix: str, summary: str) -> Iterable[Operation]:
