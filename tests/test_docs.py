@@ -37,6 +37,7 @@ from wanderer_twisted.web.moments import read_moment
 from wanderer_twisted.web.page import Page
 from wanderer_twisted.web.parameters import Rules
 from wanderer_twisted.web.selection import OF_A_LIST
+from wanderer_twisted.web.tokens import ENDS
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "wanderer_twisted"
@@ -207,7 +208,7 @@ class NamesTests(SyncCase):
         """
         Parameters of a stream.
         """
-        self.same("Parameters", {*given.KNOWN, "_"})
+        self.same("Parameters", {*given.KNOWN, given.TOKEN, "_"})
 
     def test_events(self) -> None:
         """
@@ -252,6 +253,7 @@ class NamesTests(SyncCase):
         ends = {
             args[0] for _, args in calls("end") if args and isinstance(args[0], str)
         }
+        ends |= {*ENDS}
         self.same("Errors in a stream", ends | refusals)
         self.assertEqual({*STREAM_ERRORS}, ends | refusals)
 
@@ -273,6 +275,7 @@ class NamesTests(SyncCase):
             ("connection_limit", 429, "server"),
             ("connection_limit", 503, "server"),
         }
+        code |= {(each, 401, "auth") for each in ENDS}
         said = {
             (literals(row[0])[0], int(status), literals(row[2])[0])
             for row in PROTOCOL.rows("Error types")
