@@ -232,8 +232,23 @@ class Prompt(Manhole):
             self._busy = False
 
     def _tell(self, line: str) -> None:
-        # Between two commands it goes above what is being typed.
         self.addOutput(f"{line}\n", not self._busy)
+
+    def addOutput(self, data: str, isAsync: bool | None = None) -> None:
+        """
+        Between two commands it goes above what is being typed. (The method that is
+        overridden fails where something is.)
+        """
+        if not isAsync:
+            self.terminal.write(data)
+            return
+        typed = self.lineBuffer
+        self.terminal.eraseLine()
+        self.terminal.cursorBackward(len(self.ps[self.pn]) + self.lineBufferIndex)
+        self.terminal.write(data if data.endswith("\n") else f"{data}\n")
+        self.drawInputLine()
+        if self.lineBufferIndex < len(typed):
+            self.terminal.cursorBackward(len(typed) - self.lineBufferIndex)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
         self._console.close()
