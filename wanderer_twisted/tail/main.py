@@ -11,6 +11,7 @@ from typing import Any, Final, NoReturn
 from twisted.internet.task import react
 from twisted.python import usage
 from twisted.web.client import Agent, ContentDecoderAgent, GzipDecoder
+from twisted.web.iweb import IAgent
 
 from wanderer_twisted.tail.follower import Follower, Refused, Unavailable
 from wanderer_twisted.tail.options import Options
@@ -25,7 +26,7 @@ INCOMPLETE: Final = 3
 SIGNALLED: Final = 128  # and its number
 
 
-async def run(reactor: Any, options: Options, screen: Screen) -> int:
+async def run(reactor: Any, agent: IAgent, options: Options, screen: Screen) -> int:
     """
     Follow the stream to whatever end.
 
@@ -37,10 +38,6 @@ async def run(reactor: Any, options: Options, screen: Screen) -> int:
         as_json=options["json"],
         follow=not options["no-follow"],
         cursor_file=options.cursor_file,
-    )
-    # What the decoder gets it hands on at once, flush by flush.
-    agent = ContentDecoderAgent(
-        Agent(reactor, connectTimeout=10), [(b"gzip", GzipDecoder)]
     )
     follower = Follower(agent, reactor, options.request, reader, options.cursor)
     stopped = WELL
@@ -74,8 +71,11 @@ async def run(reactor: Any, options: Options, screen: Screen) -> int:
 
 
 async def _run(reactor: Any, options: Options) -> None:
+    agent = Agent(reactor, connectTimeout=10)
+    # What the decoder gets it hands on at once, flush by flush.
+    unzipping = ContentDecoderAgent(agent, [(b"gzip", GzipDecoder)])
     screen = Screen(sys.stdout, sys.stderr, options.plain)
-    raise SystemExit(await run(reactor, options, screen))
+    raise SystemExit(await run(reactor, unzipping, options, screen))
 
 
 def main() -> NoReturn:
@@ -88,6 +88,9 @@ def main() -> NoReturn:
     except usage.UsageError as error:
         print(f"{NAME}: {error}", file=sys.stderr)
         sys.exit(MISUSED)
+    except BrokenPipeError:  # of the help
+        _abandon_output()
+        sys.exit(WELL)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # whatever its encoding lacks
             stream.reconfigure(errors="replace")
