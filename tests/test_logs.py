@@ -4,15 +4,21 @@ The JSON log.
 
 import json
 import sys
+from collections.abc import Callable
 from io import StringIO
 from typing import Any
 
-from twisted.logger import Logger, LogLevel
+from twisted.logger import ILogObserver, Logger, LogLevel
 from twisted.python import log as legacy_log
 from twisted.python.failure import Failure
 
 from tests.support.cases import SyncCase
-from wanderer_twisted.ops.logs import JsonObserver, json_stdout
+from wanderer_twisted.ops.logs import (
+    JsonObserver,
+    json_stdout,
+    set_level,
+    text_stdout,
+)
 
 
 class Odd:
@@ -174,3 +180,33 @@ class JsonStdoutTests(SyncCase):
         log.error("c")
         written = [json.loads(line)["message"] for line in out.getvalue().splitlines()]
         self.assertEqual(written, ["b", "c"])
+
+
+class LevelTests(SyncCase):
+    """
+    What is written at which level.
+    """
+
+    def written(self, make: Callable[[], ILogObserver], level: str) -> str:
+        """
+        What an observer writes of one event of each level.
+        """
+        out = StringIO()
+        self.patch(sys, "stdout", out)
+        self.addCleanup(set_level, "info")
+        log = Logger("wanderer_twisted.test", observer=make())
+        set_level(level)
+        for name in ("debug", "info", "warn", "error"):
+            log.emit(LogLevel.levelWithName(name), f"this is {name}")
+        return out.getvalue()
+
+    def test_levels(self) -> None:
+        """
+        The level that is set and those above it are written, as JSON or as text, by
+        observers that were made before.
+        """
+        for make in (json_stdout, text_stdout):
+            for level, count in ("debug", 4), ("info", 3), ("warn", 2), ("error", 1):
+                lines = self.written(make, level).splitlines()
+                self.assertEqual(len(lines), count, level)
+                self.assertIn(f"this is {level}", lines[0])

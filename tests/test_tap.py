@@ -23,7 +23,9 @@ from wanderer_twisted.archive import Archive
 from wanderer_twisted.assembly import Server
 from wanderer_twisted.history import History
 from wanderer_twisted.ingest.feeds import FeedService
+from wanderer_twisted.ops import logs
 from wanderer_twisted.ops.health import FeedWatch
+from wanderer_twisted.ops.reload import Reload
 from wanderer_twisted.ops.retention import Retention
 from wanderer_twisted.partition import KINDS
 from wanderer_twisted.simulator.service import Simulator
@@ -133,6 +135,18 @@ class OptionsTests(TapCase):
         path = self.write("x: 1")
         self.assertIn("x: unknown key", self.refusal("--check-config", "-c", path))
 
+    def test_tokens(self) -> None:
+        """
+        A wrong file of tokens stops the start, with its line.
+        """
+        tokens = self.folder / "tokens.yaml"
+        path = self.write(f"auth: {{tokens_file: '{tokens}'}}")
+        line = f"{tokens}: cannot be read: No such file or directory"
+        for more in ((), ("--check-config",)):
+            self.assertEqual(self.refusal("-c", path, *more), line)
+        tokens.write_text("tokens: [{name: a}]")
+        self.assertIn("tokens[0].sha256: found nothing", self.refusal("-c", path))
+
     def test_demo_needs_no_database(self) -> None:
         """
         Where none is given it has its own, and a bad one in the working folder is
@@ -170,7 +184,7 @@ class MakeServiceTests(TapCase):
         self.assertIsInstance(server, Server)
         kinds = [type(each) for each in server]
         self.assertIs(kinds[0], Hub)
-        self.assertIs(kinds[-1], Listener)
+        self.assertEqual(kinds[-2:], [Listener, Reload])
         for kind in (History, Archive, FeedService, FeedWatch, Retention):
             self.assertEqual(kinds.count(kind), 1, kind)
         self.assertEqual(list(self.folder.glob("own.db*")), [])
@@ -210,14 +224,35 @@ class MakeServiceTests(TapCase):
         self.assertEqual(
             (admission.connections, admission.connections_per_address), (11, 3)
         )
-        rules = server.api._rules
+        rules = server.api.rules
         most = [getattr(rules, f"{name}_ids") for name in (*KINDS, "post")]
         self.assertEqual(most, [4, 5, 6, 7, 8])
+        self.assertFalse(server.tokens.wanted)
         intervals = {
             name: upstream.pace.interval
             for name, upstream in server.client.upstreams.items()
         }
         self.assertIn(2.0, intervals.values())
+
+    def test_tokens(self) -> None:
+        """
+        Where a file of tokens is named they are wanted, and not where none is.
+        """
+        path = self.folder / "tokens.yaml"
+        path.write_text(f"tokens: [{{name: a, sha256: {'a' * 64}}}]")
+        server = self.make(f"auth: {{tokens_file: '{path}'}}")
+        self.assertTrue(server.tokens.wanted)
+        self.assertTrue(server.site.tokens is server.tokens)
+        self.assertIn(server.tokens, list(server))
+
+    def test_log_level(self) -> None:
+        """
+        The log's level is that of the settings.
+        """
+        self.addCleanup(logs.set_level, "info")
+        self.make("log_level: warn")
+        level = logs._level.logLevelForNamespace("")
+        self.assertEqual(level, LogLevel.warn)
 
     def test_contact(self) -> None:
         """

@@ -3,7 +3,7 @@ Settings into services: the only place that knows all parts.
 """
 
 import sys
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from twisted.application.service import MultiService
@@ -13,7 +13,7 @@ from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
 from wanderer_twisted.archive import Archive, Loader, Rounds, Stager
-from wanderer_twisted.config import Manhole, RedisqFeed, Settings
+from wanderer_twisted.config import Manhole, RedisqFeed, Settings, Token
 from wanderer_twisted.history import History
 from wanderer_twisted.ingest import FeedService, Intake, NameBook, Renamer, statuses
 from wanderer_twisted.interfaces import IKillmailFeed
@@ -24,6 +24,7 @@ from wanderer_twisted.ops.covered import Covered
 from wanderer_twisted.ops.health import FeedWatch, Health, best
 from wanderer_twisted.ops.indexing import Indexing
 from wanderer_twisted.ops.log_counts import LogCounts
+from wanderer_twisted.ops.logs import set_level
 from wanderer_twisted.ops.manhole import Terminals
 from wanderer_twisted.ops.metrics import Metrics
 from wanderer_twisted.ops.passwords import read_passwords
@@ -55,6 +56,7 @@ from wanderer_twisted.web.parameters import Rules
 from wanderer_twisted.web.rooms import Rooms
 from wanderer_twisted.web.site import PublicSite
 from wanderer_twisted.web.status import StatusRoom
+from wanderer_twisted.web.tokens import Tokens
 
 #: Connections beyond the streams: refusals, look-ups, health checks.
 _SPARE_CHANNELS = 1_000
@@ -100,13 +102,21 @@ class Server(MultiService):
     Everything, from the feeds to the listening ports.
 
     The store opens before all parts and closes behind them.
+
+    :param tokens: of those who may ask; None for everybody.
     """
 
     _log = Logger()
 
-    def __init__(self, settings: Settings, reactor: Any) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        reactor: Any,
+        tokens: Sequence[Token] | None = None,
+    ) -> None:
         super().__init__()
         self._reactor = reactor
+        self.tokens = Tokens(reactor, tokens)
         ground = Ground(settings, reactor)
         self.client, self.store, self.names = ground.client, ground.store, ground.names
         self.feeds = [
@@ -183,6 +193,7 @@ class Server(MultiService):
             self.covered,
             self.delay,
             self.logs,
+            self.tokens,
             FeedWatch(reactor, self.hub, self.statuses),
             *private,
             *self.listeners,
@@ -195,16 +206,7 @@ class Server(MultiService):
     def _make_listeners(self, settings: Settings) -> Iterator[Listener]:
         limits = settings.limits
         self.admission = Admission(limits.connections, limits.connections_per_address)
-        rules = Rules(
-            character_ids=limits.character_ids,
-            corporation_ids=limits.corporation_ids,
-            alliance_ids=limits.alliance_ids,
-            system_ids=limits.system_ids,
-            post_ids=limits.post_ids,
-            max_days=settings.history.max_days,
-            character_preload=settings.features.character_preload,
-            heartbeat=settings.stream.heartbeat_seconds,
-        )
+        rules = _make_rules(settings)
         health = Health(self.hub, self.store, self.statuses)
         self.api = Api(
             self.hub,
@@ -215,7 +217,7 @@ class Server(MultiService):
             self._reactor,
             DryRuns(self.store, self.history, self._reactor, self.hub.pace.limits),
         )
-        lookups = Lookups(
+        self.lookups = Lookups(
             self.store,
             self.history,
             self._reactor,
@@ -228,7 +230,7 @@ class Server(MultiService):
             settings.history.max_days,
             settings.archive.backfill_days,
         )
-        description = Description(rules)
+        self.description = Description(rules)
         status = Status(
             self._reactor,
             self.hub,
@@ -241,15 +243,16 @@ class Server(MultiService):
         self.site = PublicSite(
             Rooms(
                 self.api.app,
-                lookups.app,
+                self.lookups.app,
                 coverage.app,
                 StatusRoom(status.document).app,
                 Page().app,
-                description.app,
+                self.description.app,
             ),
             self._reactor,
             Cors(settings.cors.origins),
             Proxies(settings.trusted_proxies),
+            self.tokens,
             accepted=self.rate.accepted,
             most_channels=limits.connections + _SPARE_CHANNELS,
         )
@@ -288,6 +291,25 @@ class Server(MultiService):
             Terminals(self._reactor, passwords, make_console),
         )
 
+    def apply(self, settings: Settings, tokens: Sequence[Token] | None) -> None:
+        """
+        Change what can be changed while it runs (``ops.reload.CHANGEABLE``).
+        """
+        limits = settings.limits
+        rules = _make_rules(settings)
+        self.api.rules = rules
+        self.description.describe(rules)
+        self.lookups.most_systems = limits.system_ids
+        self.admission.connections = limits.connections
+        self.admission.connections_per_address = limits.connections_per_address
+        self.rate.per_second = limits.accept_per_second
+        self.site.most_channels = limits.connections + _SPARE_CHANNELS
+        self.site.cors = Cors(settings.cors.origins)
+        self.site.proxies = Proxies(settings.trusted_proxies)
+        self.hub.usual_retry_ms = settings.stream.retry_ms
+        self.tokens.replace(tokens)
+        set_level(settings.log_level)
+
     def privilegedStartService(self) -> None:
         """
         :raises SystemExit: the database or a port cannot be had; one line says which.
@@ -320,6 +342,20 @@ class Server(MultiService):
                 raise
             except Exception:
                 self._log.failure("could not stop in time")
+
+
+def _make_rules(settings: Settings) -> Rules:
+    limits = settings.limits
+    return Rules(
+        character_ids=limits.character_ids,
+        corporation_ids=limits.corporation_ids,
+        alliance_ids=limits.alliance_ids,
+        system_ids=limits.system_ids,
+        post_ids=limits.post_ids,
+        max_days=settings.history.max_days,
+        character_preload=settings.features.character_preload,
+        heartbeat=settings.stream.heartbeat_seconds,
+    )
 
 
 def make_rounds(

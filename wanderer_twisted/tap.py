@@ -5,6 +5,7 @@
 import os
 import resource
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -21,10 +22,14 @@ from wanderer_twisted.config import (
     Esi,
     R2z2Feed,
     Settings,
+    Token,
     Zkillboard,
     load_settings,
+    load_tokens,
 )
+from wanderer_twisted.ops.logs import set_level
 from wanderer_twisted.ops.passwords import PasswordsUnusable, read_passwords
+from wanderer_twisted.ops.reload import Loaded, Reload
 from wanderer_twisted.store.files import check_database
 from wanderer_twisted.store.schema import DatabaseUnusable
 
@@ -36,6 +41,7 @@ class Options(usage.Options):
     What is read from the command line, held against the settings' file.
 
     :ivar settings: checked; set by :meth:`postOptions`.
+    :ivar tokens: likewise, of those who may ask; None for everybody.
     """
 
     synopsis = "[--config FILE] [--listen ENDPOINT]... [--database URL] [--demo]"
@@ -54,6 +60,7 @@ class Options(usage.Options):
     )
 
     settings: Settings
+    tokens: Sequence[Token] | None
 
     def __init__(self) -> None:
         super().__init__()
@@ -72,13 +79,8 @@ class Options(usage.Options):
         :raises SystemExit: something cannot be used; one line on standard error says
             what. (A UsageError would bury it under the help, on standard output.)
         """
-        overrides = {
-            "listen": self["listen"] or None,
-            "admin_listen": self["admin-listen"],
-            "database": self["database"],
-        }
         try:
-            self.settings = load_settings(self["config"], overrides)
+            self.settings, self.tokens = self.load()
             if not (self["demo"] and self["database"] is None):
                 check_database(self.settings.database_path)
             if self.settings.manhole.listen:
@@ -88,6 +90,21 @@ class Options(usage.Options):
         if self["check-config"]:
             print("The settings are fine.")
             sys.exit(0)
+
+    def load(self) -> Loaded:
+        """
+        Read the files, as they are now.
+
+        :raises ConfigError: something is wrong with one.
+        """
+        overrides = {
+            "listen": self["listen"] or None,
+            "admin_listen": self["admin-listen"],
+            "database": self["database"],
+        }
+        settings = load_settings(self["config"], overrides)
+        path = settings.auth.tokens_file
+        return settings, load_tokens(path) if path else None
 
 
 def makeService(options: Options, reactor: Any = None) -> IService:
@@ -103,11 +120,15 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     # SQLite's threads let go of the interpreter at every row; at the usual 5 ms a
     # busy reactor would get it back from them only so often.
     sys.setswitchinterval(0.0005)
+    set_level(options.settings.log_level)
     if options["demo"]:
         return _make_demo(options, reactor)
     if not options.settings.contact:
         _log.warn("No contact is set; the upstreams ask for an e-mail or URL")
-    return Server(options.settings, reactor)
+    server = Server(options.settings, reactor, options.tokens)
+    reload = Reload(reactor, options.load, server.apply, options.settings)
+    reload.setServiceParent(server)
+    return server
 
 
 def _make_demo(options: Options, reactor: Any) -> IService:
@@ -131,7 +152,7 @@ def _make_demo(options: Options, reactor: Any) -> IService:
             settings, database=f"sqlite:{demo.folder / 'demo.db'}"
         )
     simulator.setServiceParent(demo)
-    server = Server(settings, reactor)
+    server = Server(settings, reactor, options.tokens)
     server.setServiceParent(demo)
     demo.tell(server, simulator.busy_characters(4))
     return demo

@@ -1,5 +1,6 @@
 """
-The log as JSON: one object a line, for ``twistd --logger=``.
+The log on standard output, as JSON or as text, for ``twistd --logger=``: from the level
+on that the settings say.
 """
 
 import math
@@ -13,6 +14,7 @@ from twisted.logger import (
     LogLevel,
     LogLevelFilterPredicate,
     formatEvent,
+    textFileLogObserver,
 )
 from zope.interface import implementer
 
@@ -24,13 +26,29 @@ _LEGACY = frozenset(
 )
 
 
+#: twistd makes the observer before there are settings, and only by its name.
+_level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.info)
+
+
+def set_level(name: str) -> None:
+    """
+    Have the observers write what is of this level or above it.
+    """
+    _level.setLogLevelForNamespace("", LogLevel.levelWithName(name))
+
+
 def json_stdout() -> ILogObserver:
     """
-    The observer for ``twistd --logger=wanderer_twisted.ops.logs.json_stdout``: info and
-    above, to standard output.
+    The observer for ``twistd --logger=wanderer_twisted.ops.logs.json_stdout``.
     """
-    level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.info)
-    return FilteringLogObserver(JsonObserver(sys.stdout), [level])
+    return FilteringLogObserver(JsonObserver(sys.stdout), [_level])
+
+
+def text_stdout() -> ILogObserver:
+    """
+    The observer for ``twistd --logger=wanderer_twisted.ops.logs.text_stdout``.
+    """
+    return FilteringLogObserver(textFileLogObserver(sys.stdout), [_level])
 
 
 @implementer(ILogObserver)

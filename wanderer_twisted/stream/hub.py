@@ -46,6 +46,7 @@ class Hub(Service):
 
     :ivar published: the last number that was handed out; everything up to it has been
         told to the streams that follow.
+    :ivar usual_retry_ms: what clients are told to wait, before it is spread.
     :ivar drained_at: UNIX seconds: when a drain that has begun is over.
     :ivar closings: how many streams ended, by reason.
     :ivar frames: how many events were sent, by name.
@@ -83,7 +84,7 @@ class Hub(Service):
         self.history_seconds = Distribution(_HISTORY_SECONDS)
         self.history_killmails = Distribution(_KILLMAILS)
         self._feed_status = feed_status
-        self._retry_ms = retry_ms
+        self.usual_retry_ms = retry_ms
         self._registry: Registry[Session] = Registry()
         self._heartbeats: dict[events.Mode, tuple[int, Frame]] = {}
 
@@ -212,7 +213,7 @@ class Hub(Service):
         What clients are told to wait, spread by a fifth so that they do not come back
         all at once (lessons.md §5, reconnect storms).
         """
-        return max(1000, round(self._retry_ms * random.uniform(0.8, 1.2)))
+        return max(1000, round(self.usual_retry_ms * random.uniform(0.8, 1.2)))
 
     async def drain(self) -> None:
         """

@@ -36,7 +36,7 @@ class AcceptRate:
     def __init__(self, clock: IReactorTime, per_second: int) -> None:
         self.pauses = 0
         self._clock = clock
-        self._per_second = per_second
+        self.per_second = per_second
         self._since = clock.seconds()
         self._count = 0
         self._resume: IDelayedCall | None = None
@@ -47,7 +47,7 @@ class AcceptRate:
         if not 0 <= now - self._since < 1:  # a clock may step back
             self._since, self._count = now, 0
         self._count += 1
-        if self._count >= self._per_second and self._resume is None:
+        if self._count >= self.per_second and self._resume is None:
             self.pauses += 1
             self._resume = self._clock.callLater(self._since + 1 - now, self._go_on)
             for port in self._ports:

@@ -1,5 +1,5 @@
 """
-The documents, made once: what they tell of does not change while the server runs.
+The documents, made ahead: what they tell of changes only with the settings.
 """
 
 from typing import Any, Final
@@ -32,6 +32,12 @@ class Description:
     app = make_app()
 
     def __init__(self, rules: Rules) -> None:
+        self.describe(rules)
+
+    def describe(self, rules: Rules) -> None:
+        """
+        Make them, anew where the operator changed the limits.
+        """
         self._openapi = _encode(openapi(rules))
         self._asyncapi = _encode(asyncapi(rules))
 
