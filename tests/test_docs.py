@@ -37,6 +37,7 @@ from wanderer_twisted.web.moments import read_moment
 from wanderer_twisted.web.page import Page
 from wanderer_twisted.web.parameters import Rules
 from wanderer_twisted.web.selection import OF_A_LIST
+from wanderer_twisted.web.status import StatusRoom
 from wanderer_twisted.web.tokens import ENDS
 
 ROOT = Path(__file__).parent.parent
@@ -156,7 +157,7 @@ class DocumentTests(SyncCase):
             for name in re.findall(r"<(docs/[^>]+)>", text):
                 self.assertTrue((ROOT / name).is_file(), f"{path}: {name}")
             for name in re.findall(
-                r"(?<![\w/.])((?:docs|etc|tests|bench|wanderer_twisted)/[\w./]+\w)",
+                r"(?<![\w/.])((?:docs|etc|tests|bench|wanderer_twisted)/[\w./-]+\w)",
                 text,
             ):
                 self.assertTrue((ROOT / name).exists(), f"{path}: {name}")
@@ -197,7 +198,7 @@ class NamesTests(SyncCase):
         names = {"<text>": "{id}", "<name>": "{name}"}
         routes = {
             f"{method} {re.sub('<.+?>', lambda found: names[found[0]], rule.rule)}"
-            for room in (Api, Lookups, Coverage, Page, Description)
+            for room in (Api, Lookups, Coverage, StatusRoom, Page, Description)
             for rule in room.app.url_map.iter_rules()
             for method in (rule.methods or set()) & {"GET", "POST"}
         }

@@ -113,7 +113,7 @@ class Names:
         )
         yield counter(
             "wanderer_name_failures_total",
-            "Those of them that brought nothing.",
+            "Calls of ESI for names that brought nothing.",
             self.names.failures,
         )
         yield gauge(

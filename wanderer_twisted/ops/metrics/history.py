@@ -27,7 +27,7 @@ class Histories:
         history = self.history
         yield histogram(
             "wanderer_history_seconds",
-            "From connected to transition.",
+            "How long a history took, from connected to transition.",
             self.hub.history_seconds,
         )
         yield histogram(
@@ -57,7 +57,7 @@ class Histories:
         )
         yield gauge(
             "wanderer_listing_walks_resting",
-            "Those of them whose last attempt failed.",
+            "Lists of zKillboard whose last attempt failed, so that they rest.",
             len(history.lister.resting),
         )
         yield counter(
@@ -92,7 +92,7 @@ class Past:
         )
         yield gauge(
             "wanderer_coverage_days_complete",
-            "How many of these the store has whole.",
+            "Days that a stream may look back to and that the store has whole.",
             covered.days_complete,
         )
         yield gauge(
@@ -102,7 +102,7 @@ class Past:
         )
         yield gauge(
             "wanderer_backfill_days_complete",
-            "How many of these the store has whole.",
+            "Days that the server takes in by itself and that the store has whole.",
             covered.backfill_days_complete,
         )
         yield gauge(
@@ -128,7 +128,7 @@ class Past:
         )
         yield counter(
             "wanderer_archive_announced_total",
-            "Those of them that were news, so went to streams.",
+            "Killmails from the archive that were news, so went to streams.",
             rounds.loader.announced,
         )
         yield counter(

@@ -49,12 +49,12 @@ class Process:
         )
         yield histogram(
             "wanderer_reactor_delay_seconds",
-            "How much later than due a call comes, measured 20 times a second.",
+            "How late the reactor is: of a call 20 times a second.",
             self.reactor.delays,
         )
         yield gauge(
             "wanderer_reactor_delay_max_seconds",
-            "The longest of these in the last one to two minutes.",
+            "The reactor's longest delay in the last one to two minutes.",
             self.reactor.longest,
         )
         yield counter(
@@ -93,6 +93,6 @@ class Process:
         )
         yield gauge(
             "process_open_fds",
-            "How many it has; absent before Linux 6.2, which first tells it cheaply.",
-            os.stat(_PROC / "fd").st_size or None,
+            "How many it has open; absent before Linux 6.2.",
+            os.stat(_PROC / "fd").st_size or None,  # told there since 6.2
         )

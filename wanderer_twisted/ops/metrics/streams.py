@@ -48,12 +48,12 @@ class Streams:
         )
         yield gauge(
             "wanderer_stream_lag_numbers",
-            "Published numbers that streams have not dealt with, all together.",
+            "Numbers published that streams have not dealt with, all streams together.",
             census.lag,
         )
         yield gauge(
             "wanderer_stream_lag_max_numbers",
-            "The same of the stream that is farthest behind.",
+            "Numbers published that the stream farthest behind has not dealt with.",
             census.most_lag,
         )
         yield gauge(
@@ -96,7 +96,7 @@ class Streams:
         )
         yield counter(
             "wanderer_stream_bytes_total",
-            "Bytes of these, as sent: compressed where they were.",
+            "Bytes of events, by name of the event: compressed where they were.",
             self.hub.bytes,
             "event",
         )
