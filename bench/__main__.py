@@ -17,6 +17,8 @@ _FIGURES = (
     "slow",
     "preloads",
     "filtered",
+    "compression",
+    "drain",
     "archive",
 )
 

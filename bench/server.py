@@ -105,6 +105,7 @@ class Server:
 
     def __init__(self, database: Path, config: Path, live: Path, log: Path) -> None:
         self.database = database
+        self._log = log
         command = [sys.executable, "-m", "bench.host", str(config), str(live)]
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
@@ -124,6 +125,10 @@ class Server:
             self._process.stdin.close()
         self._process.wait(60)
 
+    @property
+    def ended(self) -> bool:
+        return self._process.poll() is not None
+
     def ask(self, command: str, **arguments: Any) -> None:
         """
         Have :class:`bench.host.Control` do something.
@@ -137,7 +142,7 @@ class Server:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
-            raise RuntimeError("The server ended")
+            raise RuntimeError("The server ended:\n" + self._log.read_text()[-2000:])
         answer = json.loads(line)
         if isinstance(answer, dict) and "error" in answer:
             raise RuntimeError(answer["error"])
