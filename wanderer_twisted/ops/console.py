@@ -45,7 +45,7 @@ wait while it runs."""
 _ORDERS: Final[Mapping[str, Callable[[Session], float]]] = {
     "lag": lambda session: -session.lag,
     "bytes": lambda session: -session.bytes,
-    "age": lambda session: session.opened_at,
+    "age": lambda session: 0,  # as they come
 }
 
 P = ParamSpec("P")
@@ -118,15 +118,22 @@ class Console:
 
     # --- many streams ----------------------------------------------------------
 
+    @property
+    def _sessions(self) -> list[Session]:
+        """
+        The oldest first.
+        """
+        return sorted(self._hub.sessions, key=lambda each: each.opened_at)
+
     @helper
     def streams(self, n: int = 20, by: str = "lag") -> str:
         if by not in _ORDERS:
             raise Mistake(f"by={_shown(by)}: allowed are 'lag', 'bytes' and 'age'")
-        return self._list(sorted(self._hub.sessions, key=_ORDERS[by]), n, "open")
+        return self._list(sorted(self._sessions, key=_ORDERS[by]), n, "open")
 
     @helper
     def behind(self, n: int = 20) -> str:
-        late = [session for session in self._hub.sessions if session.lag]
+        late = [session for session in self._sessions if session.lag]
         return self._list(sorted(late, key=_ORDERS["lag"]), n, "behind")
 
     @helper
@@ -134,7 +141,7 @@ class Console:
         _whole("id", id, MAX_ID)
         naming = [
             session
-            for session in self._hub.sessions
+            for session in self._sessions
             if any(id in session.wanted.ids(kind) for kind in KINDS)
         ]
         return self._list(naming, n, f"with {id}")
@@ -183,11 +190,11 @@ class Console:
         del self._traced[session.id]
         session.watch = None
 
-    def _closed(self, why: str, session: Session) -> str:
+    def _closed(self, result: str, session: Session) -> str:
         if session.id in self._traced:
             self._stop_tracing(session)
-            self._tell(f"{session.id}  closed: {why}")
-        return why
+            self._tell(f"{session.id}  closed: {session.why}")
+        return result
 
     @helper
     def kick(self, session: str) -> str:
@@ -220,7 +227,7 @@ class Console:
         if session is not None:
             found = self._find(session)
             return listing.killmail(facts, [(found.id, self._verdict(facts, found))])
-        concerned = [each for each in self._hub.sessions if each.wanted.concerns(facts)]
+        concerned = [each for each in self._sessions if each.wanted.concerns(facts)]
         shown = listing.killmail(
             facts, [(each.id, self._verdict(facts, each)) for each in concerned[:n]]
         )
