@@ -17,6 +17,7 @@ _FIGURES = (
     "slow",
     "preloads",
     "filtered",
+    "scrape",
     "compression",
     "drain",
     "archive",
