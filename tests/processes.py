@@ -366,8 +366,14 @@ class Server:
         self._code = code
         self.port = free_port()
         self.database = programs.folder / f"{name}.db"
-        self._config = programs.folder / f"{name}.yaml"
-        self._config.write_text(
+        self.config = programs.folder / f"{name}.yaml"
+        self.configure(**settings)
+
+    def configure(self, **settings: Any) -> None:
+        """
+        Write its settings, which it reads when it starts.
+        """
+        self.config.write_text(
             json.dumps(
                 {
                     "listen": [f"tcp:{self.port}:interface=127.0.0.1"],
@@ -394,7 +400,7 @@ class Server:
         await self._programs.until("a stop", lambda: process.status is not None)
 
     def launch(self) -> None:
-        command = ["-n", "--pidfile=", "wanderer-sse", "--config", str(self._config)]
+        command = ["-n", "--pidfile=", "wanderer-sse", "--config", str(self.config)]
         if self._code:
             code = f"{self._code}\nfrom twisted.scripts.twistd import run\nrun()"
             self.process = self._programs.spawn(sys.executable, "-c", code, *command)

@@ -45,7 +45,7 @@ class Client:
         self.returns = True
         self.slow = slow
         self.reactor = reactor
-        self._url = url
+        self.url = url
         self._running: Deferred[None] | None = None
 
     def open(self) -> None:
@@ -71,7 +71,7 @@ class Client:
             if self.source.last_event_id:
                 headers.setRawHeaders("Last-Event-ID", [self.source.last_event_id])
             try:
-                response = await agent.request(b"GET", self._url.encode(), headers)
+                response = await agent.request(b"GET", self.url.encode(), headers)
                 assert response.code == 200, response.code
                 body = _Body(self)
                 response.deliverBody(body)
