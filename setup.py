@@ -50,7 +50,7 @@ setup(
             "openapi-spec-validator>=0.8",
             "promql-parser>=0.5",
             "ruff>=0.9",
-            "schemathesis>=4.20",
+            "schemathesis~=4.32.5",
             "towncrier>=24.8",
             "types-PyYAML",
         ]

@@ -4,13 +4,14 @@ Moments as people write them: a date, a time, UNIX seconds, or how long ago it w
 
 import re
 from datetime import UTC, datetime
+from typing import Final
 
 from wanderer_twisted.days import DAY
 from wanderer_twisted.web.values import integer
 
-_AGO = re.compile(r"([0-9]+)([sSmMhHdD])")
+AGO: Final = re.compile(r"([0-9]+)([sSmMhHdD])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": DAY}
-_UNIX = re.compile(r"([0-9]+)(?:\.[0-9]+)?")
+UNIX: Final = re.compile(r"([0-9]+)(?:\.[0-9]+)?")
 _ISO = re.compile(
     r"([0-9]{4})-([0-9]{2})-([0-9]{2})"
     r"(?:[Tt ]([0-9]{2}):([0-9]{2})(?::([0-9]{2})(?:\.[0-9]+)?)?(.*))?"
@@ -24,9 +25,9 @@ def read_moment(text: str, now: float) -> int | None:
     :param now: UNIX seconds, from which ``36h`` counts back.
     :returns: UNIX seconds, whole ones; None where *text* is no moment.
     """
-    if ago := _AGO.fullmatch(text):
+    if ago := AGO.fullmatch(text):
         return int(now) - (integer(ago[1]) or 0) * _SECONDS[ago[2].lower()]
-    if unix := _UNIX.fullmatch(text):
+    if unix := UNIX.fullmatch(text):
         return integer(unix[1])
     if iso := _ISO.fullmatch(text):
         *parts, zone = iso.groups(default="")

@@ -2,24 +2,25 @@
 Parameters, as the code that checks them has them, under the limits of the operator.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from math import isfinite
 from typing import Any, Final
 
 from attrs import evolve
 
 from wanderer_twisted.web import given, selection
-from wanderer_twisted.web.description.shapes import Schema, array, or_null, told
+from wanderer_twisted.web.description.shapes import Schema, array, or_null, told, whole
 from wanderer_twisted.web.given import Parameter
+from wanderer_twisted.web.moments import AGO, UNIX
 from wanderer_twisted.web.parameters import Rules
 from wanderer_twisted.web.selection import PLACE
 
 #: The ways to write one that everybody may keep to; more are understood.
-_MOMENTS: Final = (
-    {"format": "date-time", "examples": ["2026-11-01T12:00:00Z"]},
-    {"format": "date", "examples": ["2026-11-01"]},
-    {"pattern": "^[0-9]+$", "title": "UNIX seconds", "examples": ["1793534400"]},
-    {"pattern": "^[0-9]+[smhd]$", "title": "How long ago", "examples": ["36h"]},
+_MOMENTS: Final[Sequence[Schema]] = (
+    {"type": "string", "format": "date-time", "examples": ["2026-11-01T12:00:00Z"]},
+    {"type": "string", "format": "date", "examples": ["2026-11-01"]},
+    {"type": "string", "pattern": whole(UNIX), "title": "UNIX seconds"},
+    {"type": "string", "pattern": whole(AGO), "title": "How long ago, as in 36h"},
 )
 
 
@@ -86,14 +87,12 @@ def in_body(
     """
     properties = {}
     for parameter in parameters:
-        schema = _shape(parameter)
+        schema = _in_json(parameter)
         if parameter.form == "ids":
             schema["maxItems"] = most_ids
-        elif parameter.form == "switch":
-            schema = {"type": "boolean"}
         if parameter.name in required:
             schema["minItems"] = 1
-        else:
+        elif "type" in schema:
             schema = or_null(schema)
         properties[parameter.name] = told(schema, parameter.about)
     return {
@@ -102,6 +101,19 @@ def in_body(
         "required": list(required),
         "additionalProperties": False,
     }
+
+
+def _in_json(parameter: Parameter) -> Schema:
+    match parameter.form:
+        case "switch":
+            return {"type": ["boolean", "integer"], "minimum": 0, "maximum": 1}
+        case "cursor":
+            return {}  # what is none is answered by a gap, not refused
+        case "moment":
+            unix = {"type": "number", "minimum": 0, "title": "UNIX seconds"}
+            return {"anyOf": [*_MOMENTS, unix, {"enum": ["", None]}]}
+        case _:
+            return _shape(parameter)
 
 
 def _schema(parameter: Parameter, rules: Rules) -> Schema:
@@ -119,11 +131,11 @@ def _shape(parameter: Parameter) -> Schema:
         case "number" | "integer":
             schema = {"type": parameter.form, **_bounds(parameter)}
         case "moment":
-            schema = {"type": "string", "anyOf": list(_MOMENTS)}
+            schema = {"anyOf": list(_MOMENTS)}
         case "switch":
             schema = {"type": "string", "enum": [parameter.value]}
         case "place":
-            schema = {"type": "string", "pattern": f"^{PLACE.pattern}$"}
+            schema = {"type": "string", "pattern": whole(PLACE)}
         case "cursor":
             schema = {"type": "string"}
     if parameter.default is not None:

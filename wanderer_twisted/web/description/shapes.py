@@ -2,6 +2,7 @@
 JSON Schema, of the words that OpenAPI 3.1 and AsyncAPI 3 both know.
 """
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
@@ -44,13 +45,22 @@ def array(of: Schema) -> Schema:
 
 def or_null(schema: Schema) -> Schema:
     """
-    :param schema: of one type.
+    :param schema: that names its types.
     """
-    return {**schema, "type": [schema["type"], "null"]}
+    types = schema["type"]
+    types = types if isinstance(types, list) else [types]
+    return {**schema, "type": [*types, "null"]}
 
 
 def one_of(values: Iterable[str]) -> Schema:
     return {"type": "string", "enum": list(values)}
+
+
+def whole(pattern: re.Pattern[str]) -> str:
+    """
+    A pattern that a text must match from its beginning to its end.
+    """
+    return f"^{pattern.pattern}$"
 
 
 def ref(name: str) -> Schema:
