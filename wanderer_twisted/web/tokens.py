@@ -27,7 +27,10 @@ ENDS: Final[Mapping[End, str]] = {
 }
 
 #: Tokens that were in the file once: who comes with one is told that it is over.
-_MOST_REMOVED: Final = 1000
+MOST_REMOVED: Final = 1000
+
+#: Seconds; a clock may be set, and a reactor's timer has a maximum of some weeks.
+_LONGEST_WAIT: Final = 3600.0
 
 #: A line of the log names no more.
 _MOST_NAMED: Final = 10
@@ -191,7 +194,7 @@ class Tokens(Service):
         for holder in left.values():
             holder.removed = True
         # Those removed last are the last of all, and the first ones are forgotten.
-        remembered = list(left.items())[-_MOST_REMOVED:]
+        remembered = list(left.items())[-MOST_REMOVED:]
         self._holders = {**dict(remembered), **self._holders}
         for what, names in ("added", added), ("changed", changed), ("removed", removed):
             if names:
@@ -207,7 +210,7 @@ class Tokens(Service):
 
     def _watch(self) -> None:
         """
-        Wait for the next one to expire.
+        Look again when the next one expires.
         """
         self._stop_watching()
         if not (self.running and self.wanted):
@@ -219,7 +222,8 @@ class Tokens(Service):
         ]
         if ends:
             left = min(ends) - self._clock.seconds()
-            self._timer = self._clock.callLater(max(0.0, left), self._expire)
+            wait = min(max(0.0, left), _LONGEST_WAIT)
+            self._timer = self._clock.callLater(wait, self._expire)
 
     def _expire(self) -> None:
         self._timer = None
