@@ -198,8 +198,8 @@ class StreamsTests(ServerCase):
         server.api.refused["connection_limit"] += 3
         self.server = server
         name = "wanderer_stream_limits_reached_total"
-        self.assertEqual(self.value(name, limit="connections"), 2)
-        self.assertEqual(self.value(name, limit="connections_per_address"), 1)
+        self.assertEqual(self.value(name, limit="server"), 2)
+        self.assertEqual(self.value(name, limit="client"), 1)
         name = "wanderer_streams_refused_total"
         self.assertEqual(self.value(name, reason="connection_limit"), 3)
         self.assertEqual(self.value("wanderer_streams_opened_total"), 2)

@@ -84,8 +84,9 @@ class Streams:
         refused = self.admission.refused
         yield counter(
             "wanderer_stream_limits_reached_total",
-            "Streams that were refused for a limit, by its name in the settings.",
-            {"connections": refused[503], "connections_per_address": refused[429]},
+            "Streams refused for a limit: that of the server (limits.connections), or"
+            " of one client (limits.connections_per_address, or its token's).",
+            {"server": refused[503], "client": refused[429]},
             "limit",
         )
         yield counter(
