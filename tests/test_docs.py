@@ -10,15 +10,18 @@ from typing import Any, get_args
 
 from docutils import nodes  # type: ignore[import-untyped]
 from docutils.core import publish_doctree  # type: ignore[import-untyped]
+from msgspec import structs
 
 from tests.support.cases import SyncCase
 from tests.support.eventsource import Event, EventSource
 from tests.support.lookups import LookupCase
 from tests.support.web import NOW, Public
 from wanderer_twisted import records
-from wanderer_twisted.config import Settings
+from wanderer_twisted.config import Settings, load_tokens
+from wanderer_twisted.config.tokens import MOST as MOST_TOKENS
 from wanderer_twisted.encoding import loads
 from wanderer_twisted.killmail import PARTICIPANT_NAMES
+from wanderer_twisted.ops.reload import CHANGEABLE
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import Change, FeedStatus, Hole, Report
 from wanderer_twisted.stream import events
@@ -38,7 +41,7 @@ from wanderer_twisted.web.page import Page
 from wanderer_twisted.web.parameters import Rules
 from wanderer_twisted.web.selection import OF_A_LIST
 from wanderer_twisted.web.status import StatusRoom
-from wanderer_twisted.web.tokens import ENDS
+from wanderer_twisted.web.tokens import ENDS, MOST_REMOVED
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "wanderer_twisted"
@@ -295,6 +298,28 @@ class NamesTests(SyncCase):
         for state in states:
             self.assertIn(f"``{state}``", text)
         self.assertEqual(set(OPERATIONS.names("States of a feed")), states)
+
+    def test_reload(self) -> None:
+        """
+        What can change without a restart.
+        """
+        self.assertEqual(set(OPERATIONS.names("What can change")), CHANGEABLE)
+
+    def test_tokens(self) -> None:
+        """
+        The file of tokens that is shown is one.
+        """
+        (block,) = (each for each in OPERATIONS.blocks() if each.startswith("tokens:"))
+        path = Path(self.mktemp())
+        path.write_text(block)
+        _, token = load_tokens(str(path))
+        self.assertIsNotNone(token.expires_at)
+        limits = set(structs.asdict(token.limits))
+        text = " ".join(OPERATIONS.path.read_text().split())
+        for name in limits:
+            self.assertIn(name, block)
+        self.assertIn(f"At most {MOST_TOKENS:,} are read", text)
+        self.assertIn(f"(the last {MOST_REMOVED:,})", text)
 
     def test_names_of_participants(self) -> None:
         """

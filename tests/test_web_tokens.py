@@ -515,7 +515,7 @@ class EndsTests(TokensCase):
         """
         Of tokens that were removed the last ones are remembered, and no more.
         """
-        self.patch(tokens, "_MOST_REMOVED", 2)
+        self.patch(tokens, "MOST_REMOVED", 2)
         for secret in ("1", "2", "3"):
             self.tokens.replace([token(secret)])
         self.tokens.replace([])
