@@ -13,7 +13,13 @@ from typing import Any
 from klein import Klein
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from twisted.logger import ILogObserver, LogEvent, formatEvent, globalLogPublisher
+from twisted.logger import (
+    ILogObserver,
+    LogEvent,
+    capturedLogs,
+    formatEvent,
+    globalLogPublisher,
+)
 from zope.interface import implementer
 
 from tests.support.cases import SyncCase
@@ -510,6 +516,18 @@ class EndsTests(TokensCase):
         self.assertEqual(self.site.ask(STREAM).response.status, 200)
         self.tokens.replace([])
         self.assertEqual(self.ends(), [["token_revoked"], []])
+
+    def test_logged(self) -> None:
+        """
+        The line of a request names its token, also one that is over.
+        """
+        self.tokens.replace([token(revoked=True), token("other", "other")])
+        with capturedLogs() as events:
+            self.site.ask(f"{OF_SYSTEM}?token={SECRET}")
+            self.site.ask(f"{OF_SYSTEM}?token=other")
+            self.site.ask(f"{OF_SYSTEM}?token=nobody")
+        names = [event["token"] for event in events if "token" in event]
+        self.assertEqual(names, ["bot", "other", ""])
 
     def test_remembered(self) -> None:
         """

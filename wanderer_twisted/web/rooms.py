@@ -82,8 +82,10 @@ def _admit(request: PublicRequest) -> None:
     :raises ApiError: 401.
     """
     token = find_token(request.getHeader(b"Authorization"), request.query)
-    holder = request.site.tokens.admit(token)
-    request.visit = attrs.evolve(request.visit, holder=holder)
+    holder = request.site.tokens.find(token)
+    if holder is not None:
+        request.visit = attrs.evolve(request.visit, holder=holder)
+        holder.check()
 
 
 def _turn_away(request: PublicRequest, error: ApiError) -> None:

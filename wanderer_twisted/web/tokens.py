@@ -100,6 +100,14 @@ class Holder:
             return "token_expired"
         return None
 
+    def check(self) -> None:
+        """
+        :raises Spent: the token is over.
+        """
+        over = self.over
+        if over is not None:
+            raise Spent(401, "auth", over, ENDS[over])
+
     def hold(self, stream: Stream) -> None:
         """
         Have *stream* end with the token, which may be over by now.
@@ -145,11 +153,11 @@ class Tokens(Service):
         super().stopService()
         self._stop_watching()
 
-    def admit(self, token: bytes | None) -> Holder | None:
+    def find(self, token: bytes | None) -> Holder | None:
         """
-        :param token: as the client sent it.
+        :param token: as the client sent it; it may be over.
         :returns: None where nobody needs one.
-        :raises ApiError: 401.
+        :raises ApiError: 401: there is none, or nobody knows it.
         """
         if not self.wanted:
             return None
@@ -162,9 +170,6 @@ class Tokens(Service):
         holder = self._holders.get(digest)
         if holder is None or not hmac.compare_digest(holder.token.sha256, digest):
             raise unauthorized("This token is not known here")
-        over = holder.over
-        if over is not None:
-            raise Spent(401, "auth", over, ENDS[over])
         return holder
 
     def replace(self, tokens: Iterable[Token] | None) -> None:
