@@ -7,9 +7,9 @@ from typing import Any
 from tests.support.server import ServerCase
 from tests.support.web import Connection, Response
 from wanderer_twisted.encoding import loads
-from wanderer_twisted.ops.admin import Admin, make_site
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.stream.opening import Visitor
+from wanderer_twisted.web.admin import Admin, make_site
 from wanderer_twisted.web.listening import Listener
 
 

@@ -4,6 +4,8 @@
 
 from typing import Any
 
+from twisted.logger import LogLevel, capturedLogs
+
 from tests.support.killmails import START
 from tests.support.server import ServerCase
 from tests.support.web import Connection, Response
@@ -136,6 +138,16 @@ class StatusTests(StatusCase):
         self.assertEqual(headers["Cache-Control"], "no-store")
         self.assertEqual(headers["Content-Type"], "application/json")
         self.assertEqual(headers["Access-Control-Allow-Origin"], "*")
+
+    def test_hardly_logged(self) -> None:
+        """
+        Machines and pages ask again and again; that is of no interest.
+        """
+        with capturedLogs() as events:
+            self.status()
+            self.ask("/health/live")
+        levels = [event["log_level"] for event in events]
+        self.assertEqual(levels, [LogLevel.debug] * 2)
 
     def test_methods(self) -> None:
         """

@@ -18,7 +18,6 @@ from wanderer_twisted.history import History
 from wanderer_twisted.ingest import FeedService, Intake, NameBook, Renamer, statuses
 from wanderer_twisted.interfaces import IKillmailFeed
 from wanderer_twisted.ops import metrics
-from wanderer_twisted.ops.admin import Admin, make_site
 from wanderer_twisted.ops.console import Console
 from wanderer_twisted.ops.covered import Covered
 from wanderer_twisted.ops.health import FeedWatch, Health, best
@@ -43,6 +42,7 @@ from wanderer_twisted.store.sqlite import make_store
 from wanderer_twisted.stream.hub import Hub
 from wanderer_twisted.stream.session import Pace
 from wanderer_twisted.web.addresses import Proxies
+from wanderer_twisted.web.admin import Admin, make_site
 from wanderer_twisted.web.admission import Admission
 from wanderer_twisted.web.api import Api
 from wanderer_twisted.web.cors import Cors

@@ -18,6 +18,8 @@ from wanderer_twisted.distribution import Distribution
 #: A number; None where there is none now; or such values by the next label.
 Value = float | None | Mapping[Any, "Value"]
 
+_Family = CounterMetricFamily | GaugeMetricFamily
+
 
 def gauge(name: str, about: str, value: Value, *labels: str) -> Metric:
     """
@@ -58,11 +60,10 @@ def one_of(state: str, states: tuple[str, ...]) -> Mapping[str, float]:
     return {each: float(each == state) for each in states}
 
 
-def _filled(family: Any, value: Value, labels: tuple[str, ...] = ()) -> Metric:
+def _filled(family: _Family, value: Value, labels: tuple[str, ...] = ()) -> Metric:
     if isinstance(value, Mapping):
         for label, each in value.items():
             _filled(family, each, (*labels, str(label)))
     elif value is not None:
         family.add_metric(labels, value)
-    assert isinstance(family, Metric)
     return family

@@ -49,7 +49,7 @@ class Process:
         )
         yield histogram(
             "wanderer_reactor_delay_seconds",
-            "How late the reactor is: of a call 20 times a second.",
+            "How late the reactor makes a call, measured 20 times a second.",
             self.reactor.delays,
         )
         yield gauge(
