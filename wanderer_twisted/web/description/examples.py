@@ -12,7 +12,7 @@ from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import FeedStatus, Hole, Report
 from wanderer_twisted.stream import events
 
-_NOW = 1_795_478_407.115  # 2026-11-23T23:20:07.115Z
+_NOW = 1_795_476_007.115  # 2026-11-23T23:20:07.115Z
 _CURSOR = "l.lmj2oo.000000p3"
 _ESI = {
     "attackers": [

@@ -21,10 +21,9 @@ from wanderer_twisted.web.parameters import Rules
 from wanderer_twisted.web.selection import OF_SYSTEMS
 
 TITLE: Final = "wanderer-sse"
-LICENSE: Final = {"name": "MIT", "identifier": "MIT"}
 
 _ABOUT: Final = """\
-EVE Online's killmails: up to 90 days back, then live, each of them once.
+EVE Online's killmails: the past as far back as you ask, then live, each of them once.
 
 What `GET` answers `HEAD` does as well, without the body, and every path takes
 `OPTIONS`. Paths are exact. A parameter that is unknown or given twice is a 400; an
@@ -65,7 +64,7 @@ def openapi(rules: Rules) -> dict[str, Any]:
             "version": __version__,
             "summary": "Killmails as server-sent events",
             "description": _ABOUT,
-            "license": LICENSE,
+            "license": {"name": "MIT", "identifier": "MIT"},
         },
         "servers": [{"url": "/", "description": "Where this document is from."}],
         "tags": [{"name": tag, "description": TAGS[tag]} for tag in TAGS],

@@ -52,7 +52,7 @@ def in_query(parameter: Parameter, rules: Rules) -> dict[str, Any]:
     """
     As OpenAPI tells it.
     """
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "name": parameter.name,
         "in": "query",
         "description": parameter.about,
@@ -60,8 +60,8 @@ def in_query(parameter: Parameter, rules: Rules) -> dict[str, Any]:
         "schema": _schema(parameter, rules),
     }
     if parameter.form == "ids":
-        told |= {"style": "form", "explode": False}  # commas between them
-    return told
+        document |= {"style": "form", "explode": False}  # commas between them
+    return document
 
 
 def as_query(parameters: Iterable[Parameter], rules: Rules) -> Schema:
