@@ -15,6 +15,8 @@ from typing import Any
 
 import treq
 from twisted.trial.unittest import SkipTest
+from twisted.web.resource import Resource
+from twisted.web.server import Request, Site
 
 from tests.processes import Process, ProcessCase, answers, free_port
 from tests.support.cases import SyncCase
@@ -77,18 +79,31 @@ class DemoCase(ProcessCase):
 
 class PythonTests(DemoCase):
     """
-    docs/examples/client.py.
+    docs/examples/client.py; by inheritance those in other languages, which are alike.
     """
 
-    def client(self, *arguments: str) -> Process:  # type: ignore[override]
-        return self.spawn(sys.executable, str(EXAMPLES / "client.py"), *arguments)
+    def run_client(self, url: str, cursor: str = "") -> Process:
+        """
+        :param cursor: the file where it keeps that.
+        """
+        keeping = ("--cursor", cursor) if cursor else ()
+        return self.spawn(sys.executable, str(EXAMPLES / "client.py"), *keeping, url)
 
     def shown(self, client: Process) -> list[int]:
         """
         The killmails of the lines that are complete.
         """
         lines = client.out.rpartition("\n")[0].splitlines()
-        return [int(line.split()[1]) for line in lines]
+        return [int(line.split()[1]) for line in lines if line.startswith("20")]
+
+    def said(self, client: Process) -> str:
+        """
+        What it said besides.
+        """
+        return client.err
+
+    def interrupt(self, client: Process) -> None:
+        client.send(signal.SIGINT)
 
     async def test_each_once(self) -> None:
         """
@@ -97,39 +112,124 @@ class PythonTests(DemoCase):
         """
         address, query = await self.demo()
         url = f"{address}/api/v1/kills/stream?{query}&heartbeat=2"
-        cursor = self.folder / "cursor"
-        first = self.client("--cursor", str(cursor), url)
-        await self.until("the past", lambda: "from here on live" in first.err)
+        cursor = str(self.folder / "cursor")
+        first = self.run_client(url, cursor)
+        await self.until("the past", lambda: "from here on live" in self.said(first))
         past = len(self.shown(first))
-        self.assertIn(f"{past} of the past; from here on live", first.err)
+        self.assertIn(f"{past} of the past; from here on live", self.said(first))
         await self.until("a live killmail", lambda: len(self.shown(first)) > past)
-        first.send(signal.SIGINT)
+        self.interrupt(first)
         await first.ended
-        second = self.client("--cursor", str(cursor), url)
+        second = self.run_client(url, cursor)
         await self.until("more", lambda: self.shown(second))
         both = Counter(self.shown(first) + self.shown(second))
         self.assertEqual([id for id, count in both.items() if count > 1], [])
-        self.assertEqual(second.err, "")
+        self.assertNotIn("starting anew", self.said(second))
+        self.assertNotIn("of the past", self.said(second))
         self.assertGreater(past, 100)
+
+    async def test_restart(self) -> None:
+        """
+        It comes back to a server that was killed and started again.
+        """
+        simulator = await self.simulator()
+        server = await self.server(
+            "own", **simulator.settings(), stream={"retry_ms": 1000}
+        )
+        await self.until("a feed that has begun", server.has_begun)
+        client = self.run_client(
+            server.stream_url("heartbeat=2"), str(self.folder / "own")
+        )
+        await self.until("a cursor", (self.folder / "own").exists)
+        before = await simulator.play(3)
+        await self.until("killmails", lambda: {*before} <= {*self.shown(client)})
+        await server.process.kill()
+        await self.until("a loss", lambda: "connection lost" in self.said(client))
+        await server.start()
+        after = await simulator.play(3)
+        await self.until("more", lambda: {*after} <= {*self.shown(client)})
+        announced = [killmail_id for _, killmail_id in server.announced()]
+        shown = self.shown(client)
+        self.assertEqual(shown, announced[announced.index(shown[0]) :])
 
     async def test_refused(self) -> None:
         """
         A request that will never do ends it, with the server's words.
         """
         address, _ = await self.demo()
-        client = self.client(f"{address}/api/v1/kills/stream?character_ids=x")
+        url = f"{address}/api/v1/kills/stream?character_ids=x"
+        client = self.run_client(url, str(self.folder / "cursor"))
         await client.ended
         self.assertEqual(client.status, 1)
-        self.assertIn("400: {", client.err)
-        self.assertIn("'x' is not a valid integer", client.err)
+        self.assertIn("400", self.said(client))
+        self.assertIn("'x' is not a valid integer", self.said(client))
 
     async def test_nobody_there(self) -> None:
         """
         It keeps trying where there is no server.
         """
-        client = self.client(f"http://127.0.0.1:{free_port()}/")
-        await self.until("a try", lambda: "connection lost" in client.err)
+        url = f"http://127.0.0.1:{free_port()}/"
+        client = self.run_client(url, str(self.folder / "cursor"))
+        await self.until("a try", lambda: "connection lost" in self.said(client))
         self.assertIsNone(client.status)
+
+    async def test_204(self) -> None:
+        """
+        A server that answers 204 is never asked again.
+        """
+        site = Site(Gone())
+        port = self.reactor.listenTCP(0, site, interface="127.0.0.1")
+        self.addCleanup(port.stopListening)
+        url = f"http://127.0.0.1:{port.getHost().port}/"
+        client = self.run_client(url, str(self.folder / "cursor"))
+        await client.ended
+        self.assertEqual(client.status, 1)
+        self.assertIn("204", self.said(client))
+
+
+class Gone(Resource):
+    """
+    Wants to see nobody.
+    """
+
+    isLeaf = True
+
+    def render_GET(self, request: Request) -> bytes:  # noqa: N802
+        request.setResponseCode(204)
+        return b""
+
+
+class NodeTests(PythonTests):
+    """
+    docs/examples/client.mjs.
+    """
+
+    def run_client(self, url: str, cursor: str = "") -> Process:
+        node = shutil.which("node")
+        if node is None:
+            raise SkipTest("no Node: Debian's package nodejs is not installed")
+        return self.spawn(node, str(EXAMPLES / "client.mjs"), url, cursor)
+
+
+class CurlTests(PythonTests):
+    """
+    docs/examples/tail.sh. On a terminal, as control-C is for all programs of a pipe.
+    """
+
+    def run_client(self, url: str, cursor: str = "") -> Process:
+        for program in ("curl", "jq"):
+            if shutil.which(program) is None:
+                raise SkipTest(f"no {program}: Debian's package {program}")
+        script = str(EXAMPLES / "tail.sh")
+        return self.spawn("/bin/sh", script, url, cursor, terminal=True)
+
+    def said(self, client: Process) -> str:
+        lines = client.out.splitlines(keepends=True)
+        return "".join(line for line in lines if not line.startswith("20"))
+
+    def interrupt(self, client: Process) -> None:
+        assert client.transport is not None
+        client.transport.write(b"\x03")
 
 
 class BrowserTests(DemoCase):
@@ -173,7 +273,7 @@ class BrowserTests(DemoCase):
         await self.until("a live killmail", beyond)
 
     async def past(self, url: str) -> int:
-        client: Any = PythonTests.client(self, url)  # type: ignore[arg-type]
+        client: Any = PythonTests.run_client(self, url)  # type: ignore[arg-type]
         said = r"(\d+) of the past"
         await self.until("the past", lambda: re.search(said, client.err))
         return int(re.findall(said, client.err)[0])

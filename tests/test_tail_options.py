@@ -2,6 +2,7 @@
 ``wanderer-tail``'s command line.
 """
 
+import re
 from pathlib import Path
 
 from twisted.python.usage import UsageError
@@ -9,6 +10,7 @@ from twisted.python.usage import UsageError
 from tests.support.cases import SyncCase
 from wanderer_twisted.tail.options import Options
 
+DOCUMENT = Path(__file__).parent.parent / "docs" / "tail.rst"
 STREAM = "http://127.0.0.1:4004/api/v1/kills/stream"
 
 
@@ -128,6 +130,17 @@ class OptionsTests(SyncCase):
         self.assertTrue(options("--no-color").plain)
         self.assertTrue(options(NO_COLOR="1").plain)
         self.assertFalse(options(NO_COLOR="").plain)
+
+    def test_documented(self) -> None:
+        """
+        docs/tail.rst has these options and no others.
+        """
+        table = (
+            DOCUMENT.read_text().partition("Options\n")[2].partition("\nThe last")[0]
+        )
+        said = set(re.findall(r"``--([a-z-]+)``", table))
+        names = [each[0] for each in (*Options.optParameters, *Options.optFlags)]
+        self.assertEqual(said, set(names))
 
     def test_unknown(self) -> None:
         """
