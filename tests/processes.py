@@ -107,7 +107,7 @@ class Programs:
     folder: Path
     processes: list[Process]
 
-    def prepare(self, reactor: Any, folder: Path) -> None:
+    def work_in(self, reactor: Any, folder: Path) -> None:
         """
         Before anything else.
         """
@@ -220,7 +220,7 @@ class ProcessCase(Programs, TestCase):
     def setUp(self) -> None:
         from twisted.internet import reactor
 
-        self.prepare(reactor, Path(self.mktemp()))
+        self.work_in(reactor, Path(self.mktemp()))
 
     def run(self, result: Any) -> None:  # type: ignore[override]  # trial's own
         before = len(result.errors) + len(result.failures)
