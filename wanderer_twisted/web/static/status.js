@@ -57,6 +57,8 @@ export class Status {
     say('hour', count(sum(minutes)));
     say('streams', count(it.streams.open));
     say('most-streams', `of ${count(it.streams.limit)}`);
+    const { following, replaying, historical } = it.streams;
+    say('modes', `${following} following, ${replaying} replaying, ${historical} in their history`);
     say('events', short(sum(Object.values(it.sent.events))));
     say('bytes', bytes(it.sent.bytes));
     const times = it.feeds.map((feed) => feed.last_killmail).filter(Boolean).sort();

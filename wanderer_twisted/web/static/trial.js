@@ -45,6 +45,7 @@ export class Trial {
   #open() {
     this.#stream?.close();
     this.#events.clear();
+    this.#write();
     this.#killmails = this.#live = 0;
     for (const step of $('phases').children) this.#note(step.dataset.step, '');
     this.#progress(0, 0);
