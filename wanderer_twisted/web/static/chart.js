@@ -16,6 +16,7 @@ export class Chart {
   #until = minuteNow(); // the minute behind them
   #live = new Map(); // minute: killmails that we saw
   #bars = [];
+  #drawn = 0; // the minute that runs in what is drawn
 
   /** @param most where the highest number is written. */
   constructor(svg, most) {
@@ -48,7 +49,13 @@ export class Chart {
     this.draw();
   }
 
+  /** Move on where a minute is over. */
+  tick() {
+    if (minuteNow() !== this.#drawn) this.draw();
+  }
+
   draw() {
+    this.#drawn = minuteNow();
     const counts = this.#counts();
     const most = Math.max(4, ...counts);
     counts.forEach((value, index) => {

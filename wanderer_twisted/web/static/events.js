@@ -27,7 +27,7 @@ export class Events {
   /** @param event as the EventSource gave it. */
   add(name, event) {
     this.#seen += 1;
-    const item = { name, id: event.lastEventId, data: event.data, at: new Date() };
+    const item = line(name, event);
     if (this.#held) this.#held = [...this.#held, item].slice(-MOST);
     else this.#show(item);
     this.#tell();
@@ -46,17 +46,23 @@ export class Events {
     this.#count.textContent = this.#seen ? `${count(this.#seen)}${waiting}` : '';
   }
 
-  #show({ name, id, data, at }) {
-    const item = document.getElementById('event').content.cloneNode(true).firstElementChild;
-    const size = data.length; // the wire is ASCII
-    const rest = size > LONGEST ? `\n… and ${bytes(size - LONGEST)} more` : '';
-    item.dataset.event = name;
-    item.querySelector('b').textContent = name;
-    item.querySelector('code').textContent = data.slice(0, 120);
-    item.querySelector('small').textContent = `${at.toTimeString().slice(0, 8)} ${bytes(size)}`;
-    item.querySelector('pre').textContent =
-      `event: ${name}\ndata: ${data.slice(0, LONGEST)}${rest}\nid: ${id}`;
+  #show(item) {
     this.#list.prepend(item);
     while (this.#list.childElementCount > MOST) this.#list.lastElementChild.remove();
   }
+}
+
+/** A list item for an event, with no more of its data than is shown. */
+function line(name, { data, lastEventId }) {
+  const item = document.getElementById('event').content.cloneNode(true).firstElementChild;
+  const size = data.length; // the wire is ASCII
+  const rest = size > LONGEST ? `\n… and ${bytes(size - LONGEST)} more` : '';
+  const time = new Date().toTimeString().slice(0, 8);
+  item.dataset.event = name;
+  item.querySelector('b').textContent = name;
+  item.querySelector('code').textContent = data.slice(0, 120);
+  item.querySelector('small').textContent = `${time} ${bytes(size)}`;
+  item.querySelector('pre').textContent =
+    `event: ${name}\ndata: ${data.slice(0, LONGEST)}${rest}\nid: ${lastEventId}`;
+  return item;
 }

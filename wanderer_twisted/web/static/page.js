@@ -62,4 +62,4 @@ for (const button of document.querySelectorAll('[data-copy]')) {
   });
 }
 
-document.documentElement.dataset.ready = '';
+performance.mark('usable');

@@ -73,7 +73,7 @@ export class Status {
 
   #tick() {
     if (this.#last) say('last', `${age(this.#last)} ago`);
-    this.#chart.draw();
+    this.#chart.tick();
   }
 }
 

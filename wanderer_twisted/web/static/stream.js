@@ -95,10 +95,10 @@ export class Stream {
     try {
       const response = await ask(`api/v1/kills/stream?${this.#query}&dry_run=1`);
       status = response.status;
-      message = `The server ended the stream (${status})`;
+      message = response.ok ? 'The stream was refused; it would not be now' : `Refused (${status})`;
       message = (await response.json()).error?.message ?? message;
     } catch {
-      // Not there, or not JSON: what we know by now is told.
+      // Not there, or not JSON, as of some proxy: what is known by now is told.
     }
     if (status === 401) message = `This server asks for a token: ${message} (401)`;
     this.#move('ended', message, status);
