@@ -1,6 +1,7 @@
 # make run      a server with data of its own: .venv, install, start
 # make test     what the tests need, then all of them
 # make check    test, lint and types
+# make test-clients  every real client against the server (docs/clients.rst)
 # make mistakes proof that the exactly-once test bites
 # make bench    the figures of docs/performance.rst
 #
@@ -9,9 +10,10 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+MODULES := tests/clients/node/node_modules
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test lint types check mistakes bench clean
+.PHONY: run test test-clients lint types check mistakes bench clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/installed
@@ -19,6 +21,9 @@ run: $(VENV)/installed
 
 test: $(VENV)/installed-dev
 	@$(BIN)/python -m twisted.trial tests
+
+test-clients: $(VENV)/installed-clients $(MODULES)/installed
+	@$(BIN)/python -m tests.clients
 
 lint: $(VENV)/installed-dev
 	@$(BIN)/ruff check .
@@ -58,3 +63,14 @@ $(VENV)/installed-dev: $(VENV)/installed
 	@echo "Installing what the tests need"
 	@$(PIP) install --quiet --editable '.[dev]'
 	@touch $@
+
+$(VENV)/installed-clients: $(VENV)/installed-dev
+	@echo "Installing the client libraries of Python that are tried"
+	@$(PIP) install --quiet --editable '.[clients]'
+	@touch $@
+
+# Without npm the matrix says what it leaves out.
+$(MODULES)/installed: tests/clients/node/package-lock.json
+	@! command -v npm >/dev/null || { \
+	  echo "Installing the client libraries of Node that are tried"; \
+	  npm ci --prefix tests/clients/node --silent --no-audit --no-fund && touch $@; }

@@ -38,6 +38,13 @@ setup(
         "zstandard>=0.23",
     ],
     extras_require={
+        # Exactly what docs/clients.rst tells of.
+        "clients": [
+            "aiohttp-sse-client2==0.3.0",
+            "httpx-sse==0.4.3",
+            "requests-sse==0.5.3",
+            "sseclient-py==1.9.0",
+        ],
         "dev": [
             "coverage>=7.10",
             "docutils>=0.21",

@@ -1,0 +1,4 @@
+import { EventSource } from 'eventsource';
+import { follow, url } from './telling.mjs';
+
+follow(new EventSource(url));
