@@ -35,19 +35,19 @@ function show(box, alt, ...paths) {
   box.append(image);
 }
 
-/** Make a name a button that puts its id into the form, or hide it where there is none. */
+/** Make a name a button that puts its id into the form; without an id there is none. */
 function offer(button, field, id, name) {
   if (!id) {
-    button.replaceWith(name ?? '');
+    button.remove();
     return;
   }
-  button.textContent = name ?? id;
+  button.textContent = name;
   button.dataset.field = field;
   button.dataset.id = id;
   button.title = 'Put it into the form';
 }
 
-/** Who did it: the final blow, or else the first that has a name. */
+/** Who did it: whoever had the final blow, or else the first, and how many others. */
 function attackers(killmail) {
   const all = killmail.attackers ?? [];
   const best = all.find((each) => each.final_blow) ?? all[0];
@@ -62,12 +62,13 @@ export function line(killmail) {
   const part = (name) => item.querySelector(name);
   const { victim } = killmail;
   const ship = victim.ship_name ?? `Type ${victim.ship_type_id}`;
-  const pilot = victim.character_name;
+  const pilot = victim.character_name ?? `Pilot ${victim.character_id}`;
+  const system = killmail.solar_system_name ?? `System ${killmail.system_id}`;
   const type = `types/${victim.ship_type_id}`;
   show(part('.ship'), ship, `${type}/render?size=64`, `${type}/icon?size=64`);
   if (victim.character_id) {
     const portrait = `characters/${victim.character_id}/portrait?size=64`;
-    show(part('.pilot'), pilot ?? `Pilot ${victim.character_id}`, portrait);
+    show(part('.pilot'), pilot, portrait);
   }
   item.dataset.killmail = killmail.killmail_id;
   part('.hull').textContent = ship;
@@ -78,7 +79,7 @@ export function line(killmail) {
   part('.side').textContent = victim.alliance_name ?? victim.corporation_name ?? '';
   part('time').dateTime = killmail.kill_time;
   part('time').title = killmail.kill_time;
-  offer(part('.system'), 'systems', killmail.system_id, killmail.solar_system_name);
+  offer(part('.system'), 'systems', killmail.system_id, system);
   part('.by').textContent = attackers(killmail);
   part('.by').title = counted(killmail.attacker_count ?? 0, 'attacker');
   tell(item);
