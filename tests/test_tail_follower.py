@@ -316,10 +316,10 @@ class RefusalTests(FollowerCase):
         """
         No server has it ask without a pause, or wait for ever.
         """
-        self.follow(stream(connected("l.1", retry=0)))
+        self.follow(stream(connected("l.1", retry=0)), hanging(connected("l.1")))
         self.assertGreaterEqual(self.pass_pause(), 1.0)
         self.setUp()
-        self.follow(stream(connected("l.1", retry=10**11)))
+        self.follow(stream(connected("l.1", retry=10**11)), hanging(connected("l.1")))
         self.assertLess(self.pass_pause(), 2 * 3600)
 
 
