@@ -4,6 +4,7 @@
 # make test-clients  every real client against the server (docs/clients.rst)
 # make mistakes proof that the exactly-once test bites
 # make bench    the figures of docs/performance.rst
+# make bench-peers  this server and its peers at the same work; needs gcc
 #
 # Needs python3 (3.11 or newer) with venv: on Debian, python3-venv.
 
@@ -13,7 +14,7 @@ BIN    := $(VENV)/bin
 MODULES := tests/clients/node/node_modules
 PIP    := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: run test test-clients lint types check mistakes bench clean
+.PHONY: run test test-clients lint types check mistakes bench bench-peers clean
 .DEFAULT_GOAL := run
 
 run: $(VENV)/installed
@@ -41,6 +42,9 @@ mistakes: $(VENV)/installed-dev
 bench: $(VENV)/installed-dev
 	@$(BIN)/python -m bench
 
+bench-peers: $(VENV)/installed-bench
+	@$(BIN)/python -m bench.peers --table build/peers.rst --picture build/peers.svg
+
 clean:
 	rm -rf $(VENV) build dist *.egg-info _trial_temp* .mypy_cache .ruff_cache
 	rm -rf .hypothesis .import_linter_cache .coverage* trial.out
@@ -62,6 +66,11 @@ $(VENV)/installed: $(VENV)/created setup.py
 $(VENV)/installed-dev: $(VENV)/installed
 	@echo "Installing what the tests need"
 	@$(PIP) install --quiet --editable '.[dev]'
+	@touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed-dev
+	@echo "Installing the peers that are written in Python"
+	@$(PIP) install --quiet --editable '.[bench]'
 	@touch $@
 
 $(VENV)/installed-clients: $(VENV)/installed-dev

@@ -60,6 +60,11 @@ setup(
             "schemathesis~=4.32.5",
             "towncrier>=24.8",
             "types-PyYAML",
-        ]
+        ],
+        "bench": [
+            "aiohttp>=3.10",
+            "sse-starlette>=3",
+            "uvicorn[standard]>=0.30",
+        ],
     },
 )

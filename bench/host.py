@@ -12,7 +12,9 @@ import resource
 import sys
 import time
 from array import array
+from collections import deque
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any
 
 from twisted.internet.defer import Deferred
@@ -84,6 +86,7 @@ class Control(LineReceiver):
         self._committed_at = 0.0
         self._days: list[Any] = []
         self._spent = {"staging": 0.0, "loading": 0.0}
+        self._held: deque[Commit] = deque()
         self._note_commits()
         self._note_days()
 
@@ -176,6 +179,27 @@ class Control(LineReceiver):
             rows.append([entry.killmail.killmail_id, asked, self._committed_at, told])
             await deferLater(self._reactor, interval)
         return rows
+
+    async def do_hold(self, count: int) -> Any:
+        """
+        Take in *count* new killmails as ever, but keep what the hub is to be told of
+        them, for :meth:`do_release`.
+        """
+        store: IKillmailStore = self._server.store
+        store.listen(self._held.append)
+        for entry in islice(self._live, count):
+            await store.commit(Change(entries=[entry], announce=True))
+        store.listen(self._server.hub.publish)
+        return {"held": len(self._held)}
+
+    async def do_release(self, count: int, interval: float = 0.0) -> Any:
+        """
+        Tell the hub of so many killmails that were held: fan-out, and nothing else.
+        """
+        for _ in range(count):
+            self._server.hub.publish(self._held.popleft())
+            await deferLater(self._reactor, interval)
+        return {"held": len(self._held)}
 
     async def do_streams(self) -> Any:
         return {"open": len(self._server.hub), "closings": self._server.hub.closings}

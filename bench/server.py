@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -64,6 +64,7 @@ class Workshop:
         database: Path | None = None,
         live: int = 0,
         first_live_id: int = FIRST_LIVE_ID,
+        documents: Iterable[bytes] | None = None,
         **settings: Any,
     ) -> "Server":
         """
@@ -72,13 +73,16 @@ class Workshop:
         :param database: None: a new one. Where killmails are to be taken in, a copy.
         :param live: how many killmails it can be told to take in.
         :param first_live_id: the database must have none from here on.
+        :param documents: these killmails instead of a sample of all.
         """
         if database is None or live:
             new = self.folder / f"new-{time.monotonic_ns()}.db"
             database = Path(shutil.copy(database, new)) if database else new
-        documents = self.folder / "live.jsonl"
-        with documents.open("wb") as file:
-            for document in self.killmails.live(live, time.time(), first_live_id):
+        if documents is None:
+            documents = self.killmails.live(live, time.time(), first_live_id)
+        live_path = self.folder / "live.jsonl"
+        with live_path.open("wb") as file:
+            for document in documents:
                 file.write(document + b"\n")
         config = {
             "listen": ["tcp:0:interface=127.0.0.1"],
@@ -93,7 +97,7 @@ class Workshop:
         }
         path = self.folder / "config.yaml"
         path.write_text(yaml.safe_dump(config))
-        return Server(database, path, documents, self.folder / "server.log")
+        return Server(database, path, live_path, self.folder / "server.log")
 
 
 class Server:

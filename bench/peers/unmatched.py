@@ -1,0 +1,46 @@
+"""
+What a killmail costs this server that matches none of its streams, however many there
+are.
+"""
+
+from bench.peers.contender import Meter
+from bench.peers.field import Field
+from bench.peers.processes import SPARE
+from bench.peers.results import Results
+from bench.peers.work import NOBODY, draw
+
+#: As many streams as these times the others' number at most.
+_TIMES = 0.1, 1, 5
+
+
+def unmatched(field: Field, results: Results) -> None:
+    ours, scale = field.ours, field.scale
+    if ours is None:
+        return
+    wanted = [int(scale.streams * times) for times in _TIMES]
+    sizes = sorted({min(each, field.most_streams) for each in wanted})
+    if sizes[-1] < wanted[-1]:
+        results.note(
+            f"{wanted[-1]} streams that do not match: a process may have"
+            f" {field.most_streams + SPARE} files open here, and this could not be"
+            f" raised; {sizes[-1]} instead."
+        )
+    count = scale.rounds * scale.events
+    work = field.work([[NOBODY]] * count * len(sizes))
+    with (
+        results.surviving(ours.name, "streams that do not match"),
+        ours.start(work) as server,
+        field.load(ours, server.port, draw(sizes[-1], 1)) as load,
+    ):
+        opened = 0
+        for size in sizes:
+            load.open(size - opened)
+            opened = size
+            costs = []
+            for _ in range(scale.rounds):
+                meter = Meter(server)
+                server.publish(scale.events)
+                server.finish()
+                costs.append(1e6 * meter.cpu() / scale.events)
+            what = f"a killmail, {size} streams that do not match"
+            results.add(what, "µs", ours.name, costs)
