@@ -36,6 +36,7 @@ class GzipTests(SyncCase):
             part = stream.add(frame, end)
             sent += part
             self.assertEqual(unpacking.decompress(part), frame.plain + end)
+            self.assertTrue(part.endswith(b"\0\0\xff\xff"), "no sync flush")
             whole += frame.plain + end
         sent += stream.finish()
         self.assertEqual(gzip.decompress(sent), whole)

@@ -6,6 +6,10 @@ A compressed stream is one gzip member whose parts are made apart: each event is
 of raw deflate blocks that looks back at nothing before it and ends on a byte's border
 (a sync flush), so the same bytes fit into any stream. The line with the cursor, which
 differs from stream to stream, goes behind it in a stored block.
+
+Behind that there is an empty one. Go's reader, which Caddy and every client in Go use
+unasked, keeps what it has unpacked to itself until a block is full or empty: without it
+each event would arrive with the next.
 """
 
 import struct
@@ -19,6 +23,9 @@ _STORED: Final = 0xFFFF
 
 #: Deflate, no name, no time, made on an unknown system (RFC 1952, 2.3).
 GZIP_HEAD: Final = b"\x1f\x8b\x08\0\0\0\0\0\0\xff"
+
+#: A stored block without anything in it: a sync flush.
+_EMPTY_BLOCK: Final = b"\0\0\0\xff\xff"
 
 #: A last block without anything in it.
 _LAST_BLOCK: Final = b"\x03\0"
@@ -90,7 +97,7 @@ class GzipStream:
         self._crc = isal_zlib.crc32(end, isal_zlib.crc32(frame.plain, self._crc))
         self._size += len(frame.plain) + len(end)
         stored = struct.pack("<BHH", 0, len(end), len(end) ^ _STORED)
-        return b"".join((first, frame.packed, stored, end))
+        return b"".join((first, frame.packed, stored, end, _EMPTY_BLOCK))
 
     def finish(self) -> bytes:
         """
