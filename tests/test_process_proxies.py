@@ -90,6 +90,12 @@ class ProxyCase(ProcessCase):
         except Exception:  # it is not there yet
             return False
 
+    def log(self) -> str:
+        """
+        What it said of requests.
+        """
+        raise NotImplementedError
+
     async def streams(self) -> int:
         """
         How many the server has open.
@@ -174,6 +180,20 @@ class Proxied:
         self.assertRegex(log, r"stream [0-9a-f]+ opened for 127\.0\.0\.9")
         self.assertNotIn("198.51.100.7", log)
 
+    async def test_tokens(self: Any) -> None:
+        """
+        A token in a URL is in no line that it logs of a request.
+        """
+        await self.start()
+        query = "ping?a=1&token=hush"
+        await (await treq.get(self.url(query), persistent=False)).content()
+        await self.own.stop()
+        response = await treq.get(self.url(query), persistent=False)
+        self.assertEqual(response.code, 502)
+        await self.until("a line", lambda: "502" in self.log())
+        self.assertIn("/ping", self.log())
+        self.assertNotIn("hush", self.log())
+
     async def test_long(self: Any) -> None:
         """
         A request with a thousand ids arrives.
@@ -203,6 +223,7 @@ class NginxTests(Proxied, ProxyCase):
         server = self.configuration("nginx.conf")
         self.assertIn("listen 80;", server)
         server = server.replace("listen 80;", f"listen 127.0.0.1:{self.port};")
+        server = server.replace("/var/log/nginx", str(folder))
         kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
         paths = [f"{kind}_temp_path {temporary / kind};" for kind in kinds]
         config = folder / "nginx.conf"
@@ -210,9 +231,12 @@ class NginxTests(Proxied, ProxyCase):
             # One process alone, which a test can end.
             f"daemon off; master_process off; pid {folder}/nginx.pid;"
             " error_log stderr; events { worker_connections 64; }\n"
-            f"http {{ access_log off; {' '.join(paths)}\n{server}}}\n"
+            f"http {{ {' '.join(paths)}\n{server}}}\n"
         )
         return self.spawn(NGINX, "-e", "stderr", "-p", str(folder), "-c", str(config))
+
+    def log(self) -> str:
+        return (self.folder / "wanderer-sse.log").read_text()
 
 
 class CaddyTests(Proxied, ProxyCase):
@@ -232,7 +256,10 @@ class CaddyTests(Proxied, ProxyCase):
         here = f"\nhttp://:{self.port} {{\n\tbind 127.0.0.1"
         site = site.replace("\nkills.example.org {", here)
         config = self.folder / "Caddyfile"
-        config.write_text(f"{{\n\tadmin off\n}}\n{site}")
+        config.write_text(site.replace("\n{\n", "\n{\n\tadmin off\n", 1))
         places = [f"XDG_{kind}_HOME={self.folder}/caddy" for kind in ("CONFIG", "DATA")]
         command = (CADDY, "run", "--adapter", "caddyfile", "--config", str(config))
         return self.spawn("/usr/bin/env", *places, *command)
+
+    def log(self) -> str:
+        return self.proxy.err
