@@ -11,10 +11,11 @@ COPY wanderer_twisted wanderer_twisted
 RUN pip wheel --no-cache-dir --wheel-dir /wheels .
 
 FROM python:3.11-slim
-# twistd --help writes Twisted's cache of plugins, which the server's user could not.
+# twistd --help writes Twisted's cache of plugins, which the server's user could not; a
+# second later, since an image keeps no more of a file's time, and it must be newer.
 RUN --mount=type=bind,from=build,source=/wheels,target=/wheels \
     pip install --no-cache-dir --no-index --find-links=/wheels wanderer-twisted \
-    && twistd --help >/dev/null \
+    && sleep 1 && twistd --help >/dev/null \
     && useradd --system --uid 10001 --home-dir /data --create-home wanderer
 COPY etc/wanderer.yaml /etc/wanderer/wanderer.yaml
 
