@@ -100,9 +100,6 @@ class Wire(TelnetTransport):
     def will(self, option: bytes) -> Deferred[Any]:
         return _as_it_comes(super().will(option))
 
-    def wont(self, option: bytes) -> Deferred[Any]:
-        return _as_it_comes(super().wont(option))
-
 
 def _as_it_comes(agreed: Deferred[Any]) -> Deferred[Any]:
     """
