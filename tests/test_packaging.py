@@ -35,14 +35,17 @@ def modules_after(statements: str) -> set[str]:
     return set(run_python(f"import sys\n{statements}\nprint(*sys.modules)").split())
 
 
-def import_all(package: str) -> str:
+def import_all(package: str, but: str = "") -> str:
     """
     Statements that import a package and every module in it.
+
+    :param but: a module to leave out.
     """
     return (
         f"import pkgutil, {package} as package\n"
         "for module in pkgutil.iter_modules(package.__path__):\n"
-        "    __import__(f'{package.__name__}.{module.name}')"
+        f"    if module.name != {but!r}:\n"
+        "        __import__(f'{package.__name__}.{module.name}')"
     )
 
 
@@ -97,13 +100,18 @@ class ImportTests(SyncCase):
 
     def test_reactor_is_left_to_twistd(self) -> None:
         """
-        No module below the web installs a reactor when it is imported (klein does).
+        No module below the web installs a reactor when it is imported (klein does, and
+        conch for the manhole), nor does the command line.
         """
-        folders = ("config", "sources", "store", "stream", "ops")
+        folders = ("config", "sources", "store", "stream")
         packages = [f"wanderer_twisted.{folder}" for folder in folders]
         modules = ["history", "ingest", "interfaces"]
         single = ", ".join(f"wanderer_twisted.{module}" for module in modules)
-        statements = [*map(import_all, packages), f"import {single}"]
+        statements = [
+            *map(import_all, packages),
+            import_all("wanderer_twisted.ops", but="manhole"),
+            f"import {single}, wanderer_twisted.tap",
+        ]
         loaded = modules_after("\n".join(statements))
         self.assertIn("wanderer_twisted.config.settings", loaded)
         self.assertEqual(loaded & {"twisted.internet.reactor"}, set())
