@@ -43,13 +43,38 @@ class Mutation:
 
 MUTATIONS = [
     Mutation(
+        "a cursor is ahead of what its stream was told, while others are told",
+        "stream/hub.py",
+        "return self.published if entry is None else entry.seq - 1",
+        "return self.published",
+    ),
+    Mutation(
+        "what was dropped from memory is not missed",
+        "stream/recent.py",
+        "            self.since = oldest.seq\n",
+        "",
+    ),
+    Mutation(
+        "a page out of memory that was not the last is taken for it",
+        "stream/replay.py",
+        "hub.published if is_last else 0",
+        "hub.published",
+    ),
+    Mutation(
+        "a stream that was paused while it followed takes what it missed as told",
+        "stream/session.py",
+        "        self._paused, self._following = True, False\n",
+        "        self.seq = self._hub.published\n"
+        "        self._paused, self._following = True, False\n",
+    ),
+    Mutation(
         "the last word of a drain says that all is dealt with",
         "stream/session.py",
-        """        self._write(warning, self.cursor)
+        """        self.tell(warning)
         self.close("draining")
 """,
         """        self.seq = self._hub.published
-        self._write(warning, self.cursor)
+        self.tell(warning)
         self.close("draining")
 """,
     ),
@@ -67,20 +92,20 @@ MUTATIONS = [
     ),
     Mutation(
         "live begins where the history ended, not where the stream did",
-        "stream/session.py",
+        "stream/replay.py",
         "AfterHistory(cursor.start,",
         "AfterHistory(self._hub.published,",
     ),
     Mutation(
         "a cursor that is ahead of what was committed and told",
         "stream/session.py",
-        "return max(self.seq, self._hub.published)",
-        "return max(self.seq, self._hub.published) + 1",
+        "return max(self.seq, self._hub.told)",
+        "return max(self.seq, self._hub.told) + 1",
     ),
     Mutation(
         "heartbeats do not move the cursor",
         "stream/session.py",
-        "return max(self.seq, self._hub.published)",
+        "return max(self.seq, self._hub.told)",
         "return self.seq",
     ),
     Mutation(
@@ -97,8 +122,8 @@ MUTATIONS = [
     ),
     Mutation(
         "following without having caught up",
-        "stream/session.py",
-        "if self.seq >= self._hub.published:",
+        "stream/replay.py",
+        "if session.seq >= hub.published:",
         "if True:",
     ),
     Mutation(
@@ -110,7 +135,7 @@ MUTATIONS = [
     ),
     Mutation(
         "a history frozen at the hub's number, not the store's",
-        "stream/session.py",
+        "stream/replay.py",
         "snapshot = Snapshot(marks.head, cursor.cutoff)",
         "snapshot = Snapshot(self._hub.published, cursor.cutoff)",
     ),
@@ -220,7 +245,7 @@ MUTATIONS = [
     Mutation(
         "an alliance is not looked for in the live part",
         "partition.py",
-        "or not self.alliance_ids.isdisjoint(facts.alliance_ids)",
+        "or not facts.alliance_ids.isdisjoint(self.alliance_ids)",
         "",
     ),
     Mutation(
@@ -238,7 +263,7 @@ MUTATIONS = [
     ),
     Mutation(
         "batches are cut anew on a resume",
-        "stream/session.py",
+        "stream/replay.py",
         "for number in range(plan.done + 1, plan.batches + 1):",
         "for number in range(1, plan.batches - plan.done + 1):",
     ),

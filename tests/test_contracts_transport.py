@@ -90,7 +90,7 @@ class Descriptor(FileDescriptor):
         self.received = b""
         self.why: Failure | None = None
         self._clock = clock
-        self._protocol = protocol
+        self.protocol = protocol
         protocol.makeConnection(self)
 
     def getHost(self) -> IPv4Address:
@@ -126,7 +126,7 @@ class Descriptor(FileDescriptor):
     def connectionLost(self, reason: Failure) -> None:
         self.why = reason
         super().connectionLost(reason)
-        self._protocol.connectionLost(reason)
+        self.protocol.connectionLost(reason)
 
 
 class _Stream(Resource):
@@ -167,8 +167,6 @@ class OverHttp:
 
     def close(self) -> None:
         self.transport.close()
-        if self._request.current_channel is not None:
-            self._request.finish()  # as the handler does, which ends with the stream
 
     @property
     def ended(self) -> bool:

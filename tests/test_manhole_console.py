@@ -230,7 +230,6 @@ class OneStreamTests(ConsoleCase):
         The terminal is told why, once.
         """
         session, _ = self.open()
-        session.closed.addCallback(lambda why: None)  # whoever awaited it took it
         for _ in range(2):  # what was traced before counts no more
             self.console.trace(session.id)
             self.console.untrace(session.id)

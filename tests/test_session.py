@@ -20,7 +20,8 @@ from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import BatchLimits, Change, FeedStatus, Hole, Report
 from wanderer_twisted.stream.hub import Hub
 from wanderer_twisted.stream.opening import Wish
-from wanderer_twisted.stream.session import Pace, Session
+from wanderer_twisted.stream.session import Session
+from wanderer_twisted.stream.surroundings import Pace
 
 ANN = Filter(frozenset([1]))
 
@@ -93,6 +94,12 @@ class StreamCase(SyncCase):
             for each in range(1, count + 1)
         ]
         self.successResultOf(self.store.commit(Change(entries)))
+
+    def forget_recent(self) -> None:
+        """
+        Have nothing left for streams but the store.
+        """
+        self.hub.recent.begin(1 << 40)
 
     def read(self, transport: MemoryTransport) -> list[Event]:
         return EventSource().feed(transport.take())
@@ -331,7 +338,7 @@ class HistoryTests(StreamCase):
         session, transport = self.open(preload_days=7)
         first = self.read(transport)[-1]
         transport.lose()
-        self.assertEqual(self.successResultOf(session.closed), "gone")
+        self.assertEqual(session.why, "gone")
         self.store_past(9)  # stored since, so not in this history
         _, again = self.open(preload_days=7, cursor=first.id)
         self.clock.pump([0.1] * 3)
@@ -351,17 +358,18 @@ class EndTests(StreamCase):
     How streams end.
     """
 
-    def test_cancelled(self) -> None:
+    def test_closed(self) -> None:
         """
-        Who waits for the end and is cancelled has ended it.
+        Whoever wants to know is told the reason, once; only the first counts.
         """
         session, transport = self.open()
-        session.closed.cancel()
-        self.assertEqual(self.successResultOf(session.closed), "gone")
-        self.assertEqual(transport.ended, "closed")
-        self.assertEqual(len(self.hub), 0)
-        session.close("error")  # only the first counts
-        self.assertEqual(self.hub.closings, {"gone": 1})
+        told: list[str] = []
+        session.when_closed(told.append)
+        session.close("gone")
+        session.close("stuck")
+        session.when_closed(told.append)
+        self.assertEqual((told, transport.ended), (["gone", "gone"], "closed"))
+        self.assertEqual((len(self.hub), self.hub.closings), (0, {"gone": 1}))
 
     def test_drain(self) -> None:
         """
@@ -468,6 +476,7 @@ class EndTests(StreamCase):
         first.lose()
         self.announce(7)
         marks = self.successResultOf(self.store.read_marks())
+        self.forget_recent()
         self.clock.advance(101 * DAY)
         self.successResultOf(self.store.prune(self.clock.seconds()))
         self.patch(self.store, "read_marks", lambda: succeed(marks))
@@ -520,6 +529,7 @@ class StoreTroubleTests(StreamCase):
         _, transport = self.open()
         cursor = self.read(transport)[0].id
         self.patch(self.store, "read_marks", lambda: fail(StoreUnavailable("locked")))
+        self.forget_recent()
         again = MemoryTransport()
         opened = Deferred.fromCoroutine(self.hub.open(Wish(ANN, cursor=cursor), again))
         self.failureResultOf(opened, StoreUnavailable)

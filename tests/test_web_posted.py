@@ -110,7 +110,7 @@ class WishTests(PostedCase):
         """
         public = self.public()
         public.post(f"{STREAM}/enhanced?_=1", b'{"system_ids":[5]}')
-        self.assertEqual(public.hub.wishes[0].filter.system_ids, {5})
+        self.assertEqual({*public.hub.wishes[0].filter.system_ids}, {5})
 
     def test_text(self) -> None:
         """
@@ -187,9 +187,7 @@ class WishTests(PostedCase):
         """
         public = self.public()
         client = public.post(STREAM, b'{"system_ids":[5]}')
-        (request,) = client.channel.requests
-        assert request.content is not None
-        self.assertTrue(request.content.closed)
+        self.assertEqual(client.channel.requests, [])
         public.hub.sessions[0].close("draining")
         self.assertTrue(client.raw.endswith(b"0\r\n\r\n"))
 

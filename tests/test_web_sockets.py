@@ -211,7 +211,7 @@ class StreamTests(SocketsCase):
             getattr(client.transport, leave)()
             await self.until(lambda: not self.public.admission.open)
             self.assertEqual(self.public.hub.sessions[-1].closings[0], "gone")
-        self.assertEqual(self.public.site.left, 3)
+        self.assertEqual(self.public.site.channels, 0)
 
     async def test_clean_end(self) -> None:
         """
@@ -252,7 +252,7 @@ class StreamTests(SocketsCase):
         await self.serve()
         await self.open()
         (session,) = self.public.hub.sessions
-        sock = session.transport._request.channel.transport.socket  # type: ignore[attr-defined]
+        sock = session.transport._transport.socket  # type: ignore[attr-defined]
         for level, option, value in (
             (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
             (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 20),
@@ -276,8 +276,7 @@ class StreamTests(SocketsCase):
         (session,) = self.public.hub.sessions
         await self.until(lambda: session.transport.backlog() == 0)
         session.transport.write(Frame("x", b"x" * 10_000_000), b"\n")
-        self.assertGreater(session.transport.backlog(), 10_000_000)
-        await self.until(lambda: session.transport.backlog() < 10_000_000)
+        self.assertGreater(session.transport.backlog(), 9_000_000)
         await deferLater(self.reactor, 0.1)
         before = session.transport.backlog()
         self.assertGreater(before, 5_000_000)
@@ -287,7 +286,7 @@ class StreamTests(SocketsCase):
         while taken < 1_000_000:
             taken += len(peer.recv(65536))
         await self.until(lambda: session.transport.backlog() <= before - 900_000)
-        session.transport.abort()
+        session.close("stuck")
         await self.until(lambda: not self.public.admission.open)
         self.assertEqual(session.transport.backlog(), 0)
 

@@ -40,7 +40,7 @@ from wanderer_twisted.sources.zkillboard import make_zkillboard
 from wanderer_twisted.store.schema import DatabaseUnusable
 from wanderer_twisted.store.sqlite import make_store
 from wanderer_twisted.stream.hub import Hub
-from wanderer_twisted.stream.session import Pace
+from wanderer_twisted.stream.surroundings import Pace
 from wanderer_twisted.web.addresses import Proxies
 from wanderer_twisted.web.admin import Admin, make_site
 from wanderer_twisted.web.admission import Admission

@@ -8,6 +8,7 @@ just committed, and after a reconnect.
 """
 
 import hashlib
+from collections.abc import Iterable
 from typing import Final, Literal
 
 import attrs
@@ -19,6 +20,21 @@ Kind = Literal["character", "corporation", "alliance", "system"]
 KINDS: Final[tuple[Kind, ...]] = ("character", "corporation", "alliance", "system")
 
 
+#: From how many ids on a set is worth its room.
+_MANY: Final = 100
+
+Ids = tuple[int, ...] | frozenset[int]
+
+
+def _compact(ids: Iterable[int]) -> Ids:
+    """
+    Distinct ids, which a stream has for as long as it lives: a tuple of a hundred takes
+    a tenth of what a set does.
+    """
+    distinct = frozenset(ids)
+    return distinct if len(distinct) > _MANY else tuple(sorted(distinct))
+
+
 @attrs.frozen
 class Filter:
     """
@@ -27,22 +43,22 @@ class Filter:
     :ivar min_value: ISK; None for any, also unknown, value.
     """
 
-    character_ids: frozenset[int] = frozenset()
-    system_ids: frozenset[int] = frozenset()
+    character_ids: Ids = attrs.field(default=(), converter=_compact)
+    system_ids: Ids = attrs.field(default=(), converter=_compact)
     min_value: float | None = None
-    corporation_ids: frozenset[int] = frozenset()
-    alliance_ids: frozenset[int] = frozenset()
+    corporation_ids: Ids = attrs.field(default=(), converter=_compact)
+    alliance_ids: Ids = attrs.field(default=(), converter=_compact)
 
     @classmethod
     def only(cls, kind: Kind, id: int) -> "Filter":
         """
         All killmails of one id.
         """
-        ids = {f"{each}_ids": frozenset({id} if each == kind else ()) for each in KINDS}
+        ids = {f"{each}_ids": (id,) if each == kind else () for each in KINDS}
         return cls(min_value=None, **ids)
 
-    def ids(self, kind: Kind) -> frozenset[int]:
-        ids: frozenset[int] = getattr(self, f"{kind}_ids")
+    def ids(self, kind: Kind) -> Ids:
+        ids: Ids = getattr(self, f"{kind}_ids")
         return ids
 
     @property
@@ -68,9 +84,9 @@ class Filter:
             return True
         return (
             facts.system_id in self.system_ids
-            or not self.character_ids.isdisjoint(facts.character_ids)
-            or not self.corporation_ids.isdisjoint(facts.corporation_ids)
-            or not self.alliance_ids.isdisjoint(facts.alliance_ids)
+            or not facts.character_ids.isdisjoint(self.character_ids)
+            or not facts.corporation_ids.isdisjoint(self.corporation_ids)
+            or not facts.alliance_ids.isdisjoint(self.alliance_ids)
         )
 
     def values(self, value: float | None, valued_seq: int | None, by: int) -> bool:

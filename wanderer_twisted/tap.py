@@ -2,6 +2,7 @@
 ``twistd -n wanderer-sse``: options, and the service that they make.
 """
 
+import gc
 import os
 import resource
 import sys
@@ -117,6 +118,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     if reactor is None:
         from twisted.internet import reactor
     _raise_file_limit()
+    _tune_collector()
     # SQLite's threads let go of the interpreter at every row; at the usual 5 ms a
     # busy reactor would get it back from them only so often.
     sys.setswitchinterval(0.0005)
@@ -207,6 +209,17 @@ def _where(address: Any) -> str:
         return f"--unix-socket {os.fsdecode(address.name or b'')} 'http://localhost"
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)
     return f"'http://{f'[{host}]' if ':' in host else host}:{address.port}"
+
+
+def _tune_collector() -> None:
+    """
+    Leave what is there at the start alone, and look seldom: a stream is some objects
+    that live for hours, and with Python's thresholds a thousand clients that come at
+    once would have all of them looked at again and again.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 50, 50)
 
 
 def _raise_file_limit() -> None:

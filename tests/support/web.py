@@ -3,7 +3,7 @@ The public site without sockets: fakes behind its seams, and a client that speak
 over a string.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, cast
 
 import attrs
@@ -55,18 +55,22 @@ class FakeSession:
         self.closings: list[str] = []
         self.ends: list[tuple[str, str]] = []
         self.pauses = 0
-        self.closed: Deferred[str] = Deferred(lambda _: self.close("gone"))
+        self.calls: list[Callable[[str], object]] = []
 
     def close(self, why: str) -> None:
         self.closings.append(why)
         if len(self.closings) == 1:
-            self.transport.close()
-            if not self.closed.called:
-                self.closed.callback(why)
+            end = self.transport.abort if why == "stuck" else self.transport.close
+            end()
+            for call in self.calls:
+                call(why)
 
     def end(self, kind: str, message: str) -> None:
         self.ends.append((kind, message))
         self.close(kind)
+
+    def when_closed(self, call: Callable[[str], object]) -> None:
+        self.calls.append(call)
 
     def pauseProducing(self) -> None:
         self.pauses += 1
@@ -259,6 +263,13 @@ class Connection:
         channel.makeConnection(self.transport)
 
     @property
+    def protocol(self) -> Any:
+        """
+        What has the connection now.
+        """
+        return self.transport.protocol  # type: ignore[attr-defined]
+
+    @property
     def raw(self) -> bytes:
         return self.transport.value()
 
@@ -278,7 +289,7 @@ class Connection:
         return self.transport.producer
 
     def send(self, data: bytes) -> None:
-        self.channel.dataReceived(data)
+        self.protocol.dataReceived(data)
 
     def request(
         self, target: str, *headers: str, method: str = "GET", version: str = "HTTP/1.1"
@@ -292,7 +303,7 @@ class Connection:
         """
         if self.producer is not None:
             self.producer.stopProducing()
-        self.channel.connectionLost(Failure(ConnectionDone()))
+        self.protocol.connectionLost(Failure(ConnectionDone()))
 
 
 class PublicCase(SyncCase):

@@ -38,7 +38,9 @@ from wanderer_twisted.records import (
 )
 from wanderer_twisted.store import journal
 from wanderer_twisted.stream.hub import Hub
-from wanderer_twisted.stream.session import Pace, Session
+from wanderer_twisted.stream.recent import Recent
+from wanderer_twisted.stream.session import Session
+from wanderer_twisted.stream.surroundings import Pace
 
 _NOBODY: frozenset[int] = frozenset()
 
@@ -201,7 +203,11 @@ class World:
             self.history,
             feed_status=lambda: None,
             pace=Pace(limits, pause=0.1, budget=5.0),
+            slice=1,  # each stream is told in a turn of its own
         )
+        self.hub.recent = Recent(
+            4, page=2
+        )  # so few that streams need the store as well
         self.hub.startService()
 
     def read_journal(
@@ -372,7 +378,7 @@ class World:
         if chance.random() < 0.7:
             self.list_those(
                 lambda each: bool(
-                    each.characters & wanted.character_ids
+                    each.characters.intersection(wanted.character_ids)
                     or each.system in wanted.system_ids
                     or each.corporation in wanted.corporation_ids
                     or each.alliance in wanted.alliance_ids
@@ -428,6 +434,8 @@ class World:
         """
         while self.writer.deliver():
             continue
+        while self.hub.told < self.hub.published:
+            self.clock.advance(0)  # the days do not fall between two of its turns
         for client in list(self.opening):
             self.lose(client)
         for session in self.hub.sessions:

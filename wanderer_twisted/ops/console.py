@@ -6,7 +6,7 @@ milliseconds: each answer is bounded, and the store is only asked for what has a
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from functools import wraps
+from functools import partial, wraps
 from typing import Any, Concatenate, Final, ParamSpec
 
 from twisted.internet.defer import Deferred
@@ -175,7 +175,7 @@ class Console:
 
         found.watch = watch
         self._traced[found.id] = found
-        found.closed.addCallback(self._closed, found)
+        found.when_closed(partial(self._closed, found))
         return f"Tracing {n} events of {found.id}"
 
     @helper
@@ -190,11 +190,10 @@ class Console:
         del self._traced[session.id]
         session.watch = None
 
-    def _closed(self, result: str, session: Session) -> str:
+    def _closed(self, session: Session, why: str) -> None:
         if session.id in self._traced:
             self._stop_tracing(session)
-            self._tell(f"{session.id}  closed: {session.why}")
-        return result
+            self._tell(f"{session.id}  closed: {why}")
 
     @helper
     def kick(self, session: str) -> str:

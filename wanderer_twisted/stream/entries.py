@@ -20,6 +20,13 @@ class KillmailEntry:
     seq: int
     _frames: dict[bool, Frame] = attrs.field(factory=dict, init=False, repr=False)
 
+    @property
+    def size(self) -> int:
+        """
+        Bytes that it takes, roughly: the frame's, and what it is compressed to.
+        """
+        return 2 * self.record.sizes[0]
+
     def frame(self, with_items: bool) -> Frame:
         if with_items not in self._frames:
             body = self.record.body.json(with_items)
@@ -34,6 +41,8 @@ class HoleEntry:
     """
 
     hole: Hole
+
+    size = 1_000
 
     @property
     def seq(self) -> int:

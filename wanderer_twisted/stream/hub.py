@@ -3,14 +3,11 @@ The hub: what was committed goes to the streams that follow.
 """
 
 import random
-import time
 from collections import Counter
 from collections.abc import Callable
-from typing import Final
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
-from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from wanderer_twisted.distribution import Distribution
@@ -19,25 +16,22 @@ from wanderer_twisted.interfaces import IClientTransport, IHistory, IKillmailSto
 from wanderer_twisted.partition import KINDS
 from wanderer_twisted.records import Commit, FeedStatus
 from wanderer_twisted.stream import events
-from wanderer_twisted.stream.entries import HoleEntry, as_entry
+from wanderer_twisted.stream.broadcast import SLICE, Broadcast
+from wanderer_twisted.stream.cursor import AfterHistory, BadCursor, Live, decode
+from wanderer_twisted.stream.drain import Drain
+from wanderer_twisted.stream.entries import Entry, HoleEntry, as_entry
 from wanderer_twisted.stream.opening import Visitor, Wish, open_at
 from wanderer_twisted.stream.rate import Rate
+from wanderer_twisted.stream.recent import Recent
 from wanderer_twisted.stream.registry import Registry
-from wanderer_twisted.stream.session import Pace, Session
+from wanderer_twisted.stream.session import Session
+from wanderer_twisted.stream.surroundings import Pace
+from wanderer_twisted.stream.wheel import Wheel
 
 #: Killmails of a history, from a pilot's quiet month to a large fleet's quarter.
 _KILLMAILS = (0, 10, 50, 100, 300, 1_000, 3_000, 10_000, 30_000)
 #: A large history waits for its client: minutes.
 _HISTORY_SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
-
-#: A drain ends so many streams a second, or more, so as to be over in so many seconds.
-_ENDED_PER_SECOND: Final = 250
-_DRAIN_SECONDS: Final = 20.0
-_DRAIN_STEP: Final = 0.02
-#: Those who come back find the next server after so many seconds, so many of them a
-#: second, or more, so as to be there within as many seconds as above.
-_RESTART_SECONDS: Final = 5.0
-_RETURNS_PER_SECOND: Final = 25
 
 
 class Hub(Service):
@@ -51,8 +45,6 @@ class Hub(Service):
     :ivar closings: how many streams ended, by reason.
     :ivar frames: how many events were sent, by name.
     :ivar bytes: how many bytes that took, by name of the event.
-    :ivar latency: of killmails that somebody followed: seconds from the commit to the
-        last stream's bytes being handed to its transport.
     :ivar rate: how many killmails were announced.
     :ivar history_seconds: from ``connected`` to ``transition``.
     :ivar history_killmails: in a history.
@@ -68,7 +60,11 @@ class Hub(Service):
         feed_status: Callable[[], FeedStatus | None],
         pace: Pace | None = None,
         retry_ms: int = 3000,
+        slice: int = SLICE,
     ) -> None:
+        """
+        :param slice: how many streams are told in one turn of the reactor.
+        """
         self.clock = clock
         self.store = store
         self.history = history
@@ -79,13 +75,15 @@ class Hub(Service):
         self.closings: Counter[str] = Counter()
         self.frames: Counter[str] = Counter()
         self.bytes: Counter[str] = Counter()
-        self.latency = Distribution()
         self.rate = Rate(clock)
         self.history_seconds = Distribution(_HISTORY_SECONDS)
         self.history_killmails = Distribution(_KILLMAILS)
         self._feed_status = feed_status
         self.usual_retry_ms = retry_ms
+        self.recent = Recent()
+        self.wheel: Wheel[Session] = Wheel(clock)
         self._registry: Registry[Session] = Registry()
+        self._broadcast = Broadcast(clock, self._concerned, self._hand, slice)
         self._heartbeats: dict[events.Mode, tuple[int, Frame]] = {}
 
     def startService(self) -> None:
@@ -94,6 +92,7 @@ class Hub(Service):
         """
         super().startService()
         self.published = self.store.marks.head
+        self.recent.begin(self.published)
         self.store.listen(self.publish)
 
     def __len__(self) -> int:
@@ -122,7 +121,7 @@ class Hub(Service):
             was written.
         """
         marks = self.store.marks
-        if wish.cursor is not None:
+        if wish.cursor is not None and not self._is_recent(wish.cursor):
             marks = await self.store.read_marks()
         # From here to the end nothing waits: H0 is noted and the registry joined in
         # one turn, so no killmail falls between.
@@ -130,12 +129,14 @@ class Hub(Service):
         opening = open_at(wish, self.store.epoch, marks, self.published, now)
         session = Session(self, wish, opening, transport, visitor)
         self._registry.add(session)
-        session.closed.addCallback(self._forget, session)
         self._log_opened(session, opening.resumed)
         session.start()
         return session
 
-    def _forget(self, why: str, session: Session) -> str:
+    def forget(self, session: Session, why: str) -> None:
+        """
+        A session is closed.
+        """
         self._registry.remove(session)
         self.closings[why] += 1
         self._log.info(
@@ -151,7 +152,6 @@ class Hub(Service):
             lag=session.lag,
             seconds=round(self.clock.seconds() - session.opened_at, 3),
         )
-        return why
 
     def _log_opened(self, session: Session, resumed: bool) -> None:
         self._log.info(
@@ -165,6 +165,39 @@ class Hub(Service):
             resumed=resumed,
         )
 
+    def _is_recent(self, cursor: str) -> bool:
+        """
+        Whether a stream can go on there without the store: what it lacks is here, so
+        nothing of it was pruned, and its number is one that was given.
+        """
+        try:
+            epoch, at = decode(cursor)
+        except BadCursor:
+            return False
+        return (
+            isinstance(at, Live | AfterHistory)
+            and epoch == self.store.epoch
+            and self.recent.since <= at.seq
+            and at.reaches <= self.store.marks.head
+        )
+
+    # --- telling what was committed ----------------------------------------------
+
+    @property
+    def latency(self) -> Distribution:
+        """
+        Seconds from a commit to the last stream's bytes being handed to its transport.
+        """
+        return self._broadcast.latency
+
+    @property
+    def told(self) -> int:
+        """
+        Everything up to this number has been told to the streams that follow.
+        """
+        entry = self._broadcast.next
+        return self.published if entry is None else entry.seq - 1
+
     def publish(self, commit: Commit) -> None:
         """
         Hand a commit out. ``published`` moves before the streams are told: one that
@@ -173,20 +206,23 @@ class Hub(Service):
         for journalled in commit.journal:
             entry = as_entry(journalled)
             self.published = entry.seq
-            if isinstance(entry, HoleEntry):
-                concerned = self.sessions
-            else:
-                self.rate.count()
-                concerned = list(self._registry.find(entry.record.facts))
-            for session in concerned:
-                try:
-                    session.publish(entry)
-                except Exception:  # the others must have it all the same
-                    self._log.failure("stream {session} failed", session=session.id)
-                    session.close("internal")
-            if concerned and commit.ended is not None:
-                self.latency.observe(time.perf_counter() - commit.ended)
+            self.recent.add(entry)
+            self._broadcast.add(entry, commit.ended)
         self.published = max(self.published, commit.marks.head)
+        self._broadcast.go_on()
+
+    def _concerned(self, entry: Entry) -> list[Session]:
+        if isinstance(entry, HoleEntry):
+            return self.sessions
+        self.rate.count()
+        return list(self._registry.find(entry.record.facts))
+
+    def _hand(self, session: Session, entry: Entry) -> None:
+        try:
+            session.publish(entry)
+        except Exception:  # the others must have it all the same
+            self._log.failure("stream {session} failed", session=session.id)
+            session.close("internal")
 
     def warn(self, kind: str, message: str) -> None:
         """
@@ -217,23 +253,12 @@ class Hub(Service):
 
     async def drain(self) -> None:
         """
-        End all streams, a few at a time, and tell each client when to come back: spread
-        as well, so that neither this server nor the next is stormed.
+        End all streams, spread over some seconds, while everything goes on.
         """
         self.draining = True
-        sessions = self.sessions
-        lasts = min(_DRAIN_SECONDS, len(sessions) / _ENDED_PER_SECOND)
-        returning = min(_DRAIN_SECONDS, len(sessions) / _RETURNS_PER_SECOND)
-        began = self.clock.seconds()
-        self.drained_at = began + lasts
-        for number, session in enumerate(sessions):
-            share = number / len(sessions)
-            ahead = began + lasts * share - self.clock.seconds()
-            if ahead > _DRAIN_STEP:
-                await deferLater(self.clock, ahead)
-            left = began + lasts - self.clock.seconds()
-            wait = max(0.0, left) + _RESTART_SECONDS + returning * share
-            session.drain(round(wait * 1000))
+        drain = Drain(self.clock, self.sessions)
+        self.drained_at = drain.ends_at
+        await drain.run()
 
     def stopService(self) -> None:
         """
@@ -241,5 +266,6 @@ class Hub(Service):
         """
         super().stopService()
         self.draining = True
+        self._broadcast.stop()
         for session in self.sessions:
             session.drain(self.retry_ms())

@@ -3,9 +3,9 @@ Which streams a killmail concerns.
 """
 
 from collections.abc import Collection, Iterable, Iterator
-from typing import Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar, Union
 
-from wanderer_twisted.partition import KINDS, Facts, Filter, Kind
+from wanderer_twisted.partition import KINDS, Facts, Filter, Ids, Kind
 
 
 class _Member(Protocol):
@@ -15,8 +15,9 @@ class _Member(Protocol):
 
 M = TypeVar("M", bound=_Member)
 
-#: The members of one id. Most ids have few, and a set takes four times the memory.
-_Members = tuple[M, ...] | set[M]
+#: The members of one id: itself where there is one, as for most ids; a few; or many. A
+#: tuple takes 48 bytes more, a set four times as much.
+_Members = Union[M, tuple[M, ...], set[M]]  # noqa: UP007  (mypy wants it so)
 _FEW: Final = 8
 
 
@@ -62,7 +63,7 @@ class Registry(Generic[M]):
         for index, ids in self._indexes(member):
             for each in ids:
                 left = _without(index[each], member)
-                if left:
+                if _each(left):
                     index[each] = left
                 else:
                     del index[each]
@@ -73,7 +74,7 @@ class Registry(Generic[M]):
         while it walks over the answer.
         """
         found = set(self._everything)
-        found.update(self._by["system"].get(facts.system_id, ()))
+        found.update(_each(self._by["system"].get(facts.system_id, ())))
         for index, ids in (
             (self._by["character"], facts.character_ids),
             (self._by["corporation"], facts.corporation_ids),
@@ -81,7 +82,8 @@ class Registry(Generic[M]):
         ):
             if index:
                 for each in ids:
-                    found.update(index.get(each, ()))
+                    if each in index:
+                        found.update(_each(index[each]))
         return found
 
     @property
@@ -91,23 +93,31 @@ class Registry(Generic[M]):
         """
         return sum(map(len, self._by.values()))
 
-    def _indexes(
-        self, member: M
-    ) -> Iterable[tuple[dict[int, _Members[M]], frozenset[int]]]:
+    def _indexes(self, member: M) -> Iterable[tuple[dict[int, _Members[M]], Ids]]:
         for kind in KINDS:
             yield self._by[kind], member.wanted.ids(kind)
 
 
+def _each(members: _Members[M]) -> Collection[M]:
+    return members if isinstance(members, tuple | set) else (members,)
+
+
 def _with(members: _Members[M], member: M) -> _Members[M]:
-    if isinstance(members, tuple):
-        members = (*members, member)
-        return members if len(members) <= _FEW else set(members)
-    members.add(member)
-    return members
+    if isinstance(members, set):
+        members.add(member)
+        return members
+    all_of_them = (*_each(members), member)
+    if len(all_of_them) == 1:
+        return member
+    return all_of_them if len(all_of_them) <= _FEW else set(all_of_them)
 
 
 def _without(members: _Members[M], member: M) -> _Members[M]:
-    if isinstance(members, tuple):
-        return tuple(each for each in members if each is not member)
-    members.remove(member)
-    return members
+    """
+    :returns: an empty tuple where nobody is left.
+    """
+    if isinstance(members, set):
+        members.remove(member)
+        return members
+    left = tuple(each for each in _each(members) if each is not member)
+    return left[0] if len(left) == 1 else left

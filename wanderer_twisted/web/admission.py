@@ -16,14 +16,23 @@ class Place:
     is left.
     """
 
+    __slots__ = ("_admission", "_holder", "_kept", "_key")
+
     def __init__(
         self, admission: "Admission", key: str | None, holder: Holder | None
     ) -> None:
         self._admission: Admission | None = admission
         self._key = key
         self._holder = holder
+        self._kept = False
 
-    def leave(self) -> None:
+    def keep(self) -> None:
+        """
+        Keep it beyond the end of ``with``.
+        """
+        self._kept = True
+
+    def leave(self, why: str = "") -> None:
         admission, self._admission = self._admission, None
         if admission is not None:
             admission._free(self._key, self._holder)
@@ -37,7 +46,8 @@ class Place:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self.leave()
+        if not self._kept:
+            self.leave()
 
 
 class Admission:

@@ -1,8 +1,8 @@
 """
 The public routes (design.md §2.1).
 
-A stream's handler lives as long as its stream: it ends when the session says so, or is
-cancelled when the client leaves, and gives back its place either way.
+A stream's handler ends when its stream has begun: from there on the session has the
+connection, and keeps the stream's place until it is closed.
 """
 
 import re
@@ -11,7 +11,6 @@ from collections.abc import Callable, Collection, Mapping
 from typing import Any, Protocol
 
 import attrs
-from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
 from wanderer_twisted.encoding import dumps, timestamp
@@ -58,7 +57,7 @@ class StreamSession(Protocol):
     An open stream, as the hub gives it.
     """
 
-    closed: Deferred[str]
+    def when_closed(self, call: Callable[[str], object]) -> None: ...
 
     def close(self, why: str) -> None: ...
 
@@ -149,7 +148,7 @@ class Api:
 
     async def _answer(self, asked: Asked, request: PublicRequest) -> bytes | None:
         """
-        Stream until the end, of which there is nothing to return.
+        Begin a stream, or say what would be in it.
         """
         if asked.dry_run:
             await self._check_indexed(asked.wish.filter)
@@ -158,9 +157,7 @@ class Api:
             if self._hub.draining:
                 left = self._hub.drained_at - self._clock.seconds()
                 raise draining(max(0.0, left))
-            visit = request.visit
-            with self._admission.enter(visit.client, visit.holder):
-                await self._serve(asked, request)
+            await self._serve(asked, request)
         except Refusal as refused:
             self.refused[refused.type] += 1
             if not request.accepts_events:
@@ -169,28 +166,26 @@ class Api:
         return None
 
     async def _serve(self, asked: Asked, request: PublicRequest) -> None:
-        await self._check_indexed(asked.wish.filter)
-        transport = SSETransport(request, _compresses(asked, request))
+        """
+        Begin a stream, which goes on by itself when this has ended.
+        """
         visit = request.visit
-        visitor = Visitor(visit.client.address, visit.agent, visit.token)
-        try:
-            session = await self._hub.open(asked.wish, transport, visitor)
-        except StoreUnavailable:
-            raise unavailable() from None
-        request.is_stream = True
+        with self._admission.enter(visit.client, visit.holder) as place:
+            session = await self._open(asked, request)
+            place.keep()
+            session.when_closed(place.leave)
         if visit.holder is not None:
             visit.holder.hold(session)
-        why = "gone"
+
+    async def _open(self, asked: Asked, request: PublicRequest) -> StreamSession:
+        await self._check_indexed(asked.wish.filter)
+        visit = request.visit
+        visitor = Visitor(visit.client.address, visit.agent, visit.token)
+        transport = SSETransport(request, _compresses(asked, request))
         try:
-            why = await session.closed
-        except CancelledError:  # the client left
-            pass
-        finally:
-            session.close("gone")
-        if why == "gone":
-            request.left = True
-        elif why == "stuck":  # what waits for it must not linger
-            transport.abort()
+            return await self._hub.open(asked.wish, transport, visitor)
+        except StoreUnavailable:
+            raise unavailable() from None
 
     async def _check_indexed(self, wanted: Filter) -> None:
         """

@@ -168,6 +168,22 @@ class BoundedChannel(HTTPChannel):
         self.persistent = False
         self._forget_buffers()
 
+    def hand_over(self, protocol: object) -> Any:
+        """
+        Leave the connection to *protocol*, and forget it.
+
+        :returns: its transport.
+        """
+        transport = self.transport
+        self._end()
+        self.setTimeout(None)
+        self.requests.clear()
+        transport.unregisterProducer()
+        # A wrapper (TLS, a proxy's protocol) has another name for it than a connection.
+        wraps = hasattr(transport, "wrappedProtocol")
+        setattr(transport, "wrappedProtocol" if wraps else "protocol", protocol)
+        return transport
+
     def requestDone(self, request: Request) -> None:
         super().requestDone(request)
         if not self.persistent:

@@ -102,6 +102,7 @@ IDS: Final = tuple(name for name in KNOWN if PARAMETERS[name].form == "ids")
 TOKEN: Final = "token"
 CURSORS: Final = tuple(name for name in KNOWN if PARAMETERS[name].form == "cursor")
 
+_PLAIN_IDS = re.compile(r"(?:0|[1-9][0-9]{0,9})(?:,(?:0|[1-9][0-9]{0,9}))*")
 _LIST = re.compile(r"(\w+)\[.*\]")  # character_ids[]=1, as some libraries write lists
 
 
@@ -130,8 +131,17 @@ def from_query(query: bytes) -> Given:
         if listed and listed[1] == "min_value":
             raise invalid("min_value must be a non-negative number")
         _find(name)
-    lists = {name: texts.pop(name).split(",") for name in IDS if name in texts}
+    lists = {name: _split_ids(texts.pop(name)) for name in IDS if name in texts}
     return Given(lists, texts)
+
+
+def _split_ids(text: str) -> Sequence[object]:
+    """
+    Most are plain numbers, which is quickly seen of all of them at once; others are
+    left to whoever can tell what is wrong with them.
+    """
+    parts = text.split(",")
+    return [*map(int, parts)] if _PLAIN_IDS.fullmatch(text) else parts
 
 
 def from_document(document: Mapping[str, Any]) -> Given:

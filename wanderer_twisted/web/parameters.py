@@ -12,7 +12,7 @@ import attrs
 
 from wanderer_twisted.days import DAY
 from wanderer_twisted.killmail import MAX_ID
-from wanderer_twisted.partition import Filter
+from wanderer_twisted.partition import Filter, Ids
 from wanderer_twisted.stream.opening import Wish
 from wanderer_twisted.web.errors import invalid
 from wanderer_twisted.web.given import (
@@ -104,7 +104,7 @@ class Rules:
     def _read(
         self,
         given: Given,
-        ids: Mapping[str, frozenset[int]],
+        ids: Mapping[str, Ids],
         now: float,
         last_event_id: bytes | None,
     ) -> Asked:
@@ -181,11 +181,13 @@ class Rules:
         return seconds
 
 
-def _ids(given: Given) -> dict[str, frozenset[int]]:
+def _ids(given: Given) -> dict[str, Ids]:
     return {name: _checked(name, given.lists.get(name, ())) for name in IDS}
 
 
-def _checked(name: str, parts: Sequence[object]) -> frozenset[int]:
+def _checked(name: str, parts: Sequence[object]) -> Ids:
+    if not parts:
+        return ()
     ids = set()
     for part in parts:
         # A JSON true is an int too, and 1.0 is equal to one.

@@ -2,6 +2,7 @@
 Klein applications that are one from outside: each has routes of one kind.
 """
 
+from functools import lru_cache
 from typing import Any, Final, cast
 
 import attrs
@@ -44,6 +45,10 @@ def answer_preflight(request: PublicRequest, methods: bytes) -> None:
     request.setResponseCode(204)
 
 
+#: Of most requests the path is one of a few.
+_PATHS_REMEMBERED: Final = 256
+
+
 class Rooms(Resource):
     """
     Several applications behind one guard. A request goes to the first that has its
@@ -58,6 +63,7 @@ class Rooms(Resource):
         super().__init__()
         self.apps = apps
         self._rooms = [(app, app.resource()) for app in apps]
+        self._room_of = lru_cache(_PATHS_REMEMBERED)(self._find_room)
 
     def render(self, request: IRequest) -> Any:
         path = b"/".join(request.postpath).decode("utf-8")  # the request saw to that
@@ -70,7 +76,7 @@ class Rooms(Resource):
                 return NOT_DONE_YET
         return self._room_of(path).render(request)
 
-    def _room_of(self, path: str) -> IResource:
+    def _find_room(self, path: str) -> IResource:
         for app, resource in self._rooms:
             if app.url_map.bind("localhost").allowed_methods(path):
                 return resource

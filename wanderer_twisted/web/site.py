@@ -6,7 +6,8 @@ with the one envelope.
 from collections import Counter
 from collections.abc import Callable
 from io import BytesIO
-from typing import IO
+from sys import intern
+from typing import IO, Any
 from urllib.parse import unquote_to_bytes
 
 import attrs
@@ -14,7 +15,6 @@ from twisted.internet.interfaces import IAddress, IReactorTime
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import datetimeToString
-from twisted.web.http_headers import Headers
 from twisted.web.iweb import INonQueuedRequestFactory
 from twisted.web.resource import IResource
 from twisted.web.server import Request, Site
@@ -76,7 +76,7 @@ class PublicRequest(Request):
 
     :ivar visit: who asks; set when the request is complete.
     :ivar left: the client did not wait for the end.
-    :ivar is_stream: it got a stream, whose beginning and end have lines of their own.
+    :ivar handed_over: its connection carries something else now.
     """
 
     defaultContentType = None
@@ -86,7 +86,7 @@ class PublicRequest(Request):
     visit: Visit
 
     left = False
-    is_stream = False
+    handed_over = False
     _body_bytes = 0
 
     @property
@@ -123,15 +123,27 @@ class PublicRequest(Request):
             self.setHeader(b"Connection", b"close")
             self.current_channel.answer_last()
 
-    def forget(self) -> None:
+    def hand_over(self, protocol: object) -> Any:
         """
-        Free both heads and the body, which are dealt with; a stream may live for days.
+        Send the head of the response and leave the connection to *protocol*. This
+        request is over; its handler may end as if it were answered.
+
+        :param protocol: what the transport calls from now on: ``dataReceived`` and
+            ``connectionLost``.
+        :returns: the connection's transport.
         """
-        if self.content is not None:
-            self.content.close()
-        self.requestHeaders = self.responseHeaders = Headers()
-        self.args = {}
-        self.uri = self.path
+        channel = self.channel
+        assert channel is not None
+        self.answer_last()
+        self.write(b"")  # the head alone: no chunk
+        self.handed_over = True
+        self.channel = None
+        self.site.responses[self.code] += 1
+        return channel.hand_over(protocol)
+
+    def finish(self) -> None:
+        if not self.handed_over:
+            super().finish()
 
     def handleContentChunk(self, data: bytes) -> None:
         """
@@ -149,7 +161,7 @@ class PublicRequest(Request):
         peer = getattr(self.getClientAddress(), "host", None)
         self.visit = Visit(
             client=self.site.proxies.client(peer, forwarded),
-            agent=_readable(self.getHeader(b"User-Agent") or b""),
+            agent=intern(_readable(self.getHeader(b"User-Agent") or b"")),
             began=self.site.reactor.seconds(),
         )
         if self._has_proper_target():
@@ -340,8 +352,8 @@ class PublicSite(Site):
         """
         self.responses[request.code] += 1
         self.left += request.left
-        quiet = request.is_stream or request.path in _HEALTH_CHECKS
-        log = self._log.debug if quiet else self._log.info
+        is_check = request.path in _HEALTH_CHECKS
+        log = self._log.debug if is_check else self._log.info
         visit = request.visit
         log(
             '{address} "{method} {path}" {status}{mark} {bytes} bytes in {seconds} s',

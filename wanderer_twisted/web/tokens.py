@@ -4,14 +4,13 @@ may.
 """
 
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from hashlib import sha256
 from typing import Any, Final, Literal, Protocol
 
 from msgspec import UNSET
 from msgspec.structs import asdict
 from twisted.application.service import Service
-from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
 from twisted.logger import Logger
 
@@ -41,7 +40,7 @@ class Stream(Protocol):
     What ends with its token.
     """
 
-    closed: Deferred[str]
+    def when_closed(self, call: Callable[[str], object]) -> None: ...
 
     def end(self, kind: str, message: str) -> None: ...
 
@@ -113,12 +112,8 @@ class Holder:
         Have *stream* end with the token, which may be over by now.
         """
         self.streams.add(stream)
-        stream.closed.addCallback(self._forget, stream)
+        stream.when_closed(lambda why: self.streams.discard(stream))
         self.end_streams_if_over()
-
-    def _forget(self, why: str, stream: Stream) -> str:
-        self.streams.discard(stream)
-        return why
 
     def end_streams_if_over(self) -> None:
         over = self.over

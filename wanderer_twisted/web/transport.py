@@ -1,28 +1,48 @@
 """
-The way to one client: server-sent events over a request of twisted.web.
+The way to one client: a connection that carries server-sent events and nothing else.
+
+Klein and twisted.web see a request as far as the head of its response. Then the
+connection is taken out of their hands: this small object takes the place of channel and
+request, which are forgotten. An event goes to the kernel at once, in one call, where
+nothing waits before it; what the kernel does not take goes through the transport's own
+buffer, and so does everything where the connection is not plain TCP (TLS, a proxy's
+protocol, a test's).
 """
 
 import fcntl
 import socket
 import struct
 import termios
-from typing import Any
+from typing import Any, Final
 
 from twisted.internet import tcp
 from twisted.internet.abstract import FileDescriptor
-from twisted.internet.interfaces import IPushProducer
+from twisted.internet.interfaces import (
+    IDelayedCall,
+    IPushProducer,
+    IReactorTime,
+)
+from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
 from wanderer_twisted.frames import Frame, GzipStream
 from wanderer_twisted.interfaces import IClientTransport
-from wanderer_twisted.web.site import PublicRequest
+from wanderer_twisted.web.site import PublicRequest, PublicSite
 
-_TYPE = b"text/event-stream; charset=utf-8"
+_TYPE: Final = b"text/event-stream; charset=utf-8"
 
 #: A peer that acknowledges nothing for a minute is gone, or never reads. After 20 s of
 #: silence the kernel asks, every 10 s, whether it is there.
 _USER_TIMEOUT_MS, _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL = 60_000, 20, 10
+
+#: Seconds that a client has to take what is left of its stream.
+_LAST_BYTES_SECONDS: Final = 60.0
+
+#: A client that sends more than this behind its request is dropped.
+_MOST_IGNORED: Final = 64 * 1024
+
+_LAST_CHUNK: Final = b"0\r\n\r\n"
 
 
 def set_stream_headers(headers: Headers, gzip: bool = False) -> None:
@@ -41,63 +61,137 @@ def set_stream_headers(headers: Headers, gzip: bool = False) -> None:
 @implementer(IClientTransport)
 class SSETransport:
     """
-    Writes events as chunks of a response.
-
-    After a disconnect the request has no channel any more, and most of what twisted.web
-    offers raises; here that is nothing to do.
+    Writes events, as chunks where the client speaks HTTP/1.1. To the connection it is
+    the protocol.
     """
+
+    __slots__ = (
+        "_chunked",
+        "_connection",
+        "_gzip",
+        "_ignored",
+        "_lingering",
+        "_request",
+        "_site",
+        "_transport",
+    )
 
     def __init__(self, request: PublicRequest, gzip: bool = False) -> None:
         """
         :param gzip: compress, which the client said that it can read.
         """
-        self._request = request
+        self._request: PublicRequest | None = request
+        self._site: PublicSite = request.site
         self._gzip = GzipStream() if gzip else None
+        self._chunked = False
+        self._transport: Any = None  # None when there is no other end
+        self._connection: tcp.Connection | None = None  # where we send at once
+        self._ignored = 0
+        self._lingering: IDelayedCall | None = None
 
     def open(self, producer: IPushProducer) -> None:
         """
-        Send the head. A producer whose client is already gone is stopped at once, as
-        Twisted's own consumers do.
+        Send the head and take the connection over. A producer whose client is already
+        gone is stopped at once, as Twisted's own consumers do.
         """
-        channel = self._request.current_channel
-        if channel is None:
+        request, self._request = self._request, None
+        if request is None or request.current_channel is None:
             producer.stopProducing()
             return
-        _watch_peer(channel.transport)
-        set_stream_headers(self._request.responseHeaders, self._gzip is not None)
-        self._request.answer_last()
-        self._request.registerProducer(producer, True)  # before the first write
-        self._request.write(b"")  # the head alone: no chunk
-        self._request.forget()
+        set_stream_headers(request.responseHeaders, self._gzip is not None)
+        self._transport = request.hand_over(self)
+        self._chunked = bool(request.chunked)
+        self._connection = _plain_tcp(self._transport)
+        _watch_peer(self._transport)
+        self._transport.registerProducer(producer, True)
+
+    # --- events ----------------------------------------------------------------
 
     def write(self, frame: Frame, end: bytes) -> int:
-        if self._request.current_channel is None:
+        if self._transport is None:
             return 0
-        gzip = self._gzip
-        data = frame.plain + end if gzip is None else gzip.add(frame, end)
-        self._request.write(data)
-        return len(data)
+        if self._gzip is not None:
+            data = self._gzip.add(frame, end)
+            size = len(data)
+            if self._chunked:
+                data = b"%x\r\n%b\r\n" % (size, data)
+        else:
+            size = len(frame.plain) + len(end)
+            if self._chunked:
+                data = b"%x\r\n%b%b\r\n" % (size, frame.plain, end)
+            else:
+                data = frame.plain + end
+        self._send(data)
+        return size
+
+    def _send(self, data: bytes) -> None:
+        connection = self._connection
+        # _tempDataLen is Twisted's own; a test fails when it is renamed.
+        if connection is None or connection.dataBuffer or connection._tempDataLen:
+            self._transport.write(data)
+            return
+        try:
+            sent = connection.socket.send(data)
+        except OSError:  # full, or lost, which the reactor will find by itself
+            sent = 0
+        if sent < len(data):
+            self._transport.write(data[sent:])
 
     def backlog(self) -> int:
-        channel = self._request.current_channel
-        if channel is None:
-            return 0
-        return unsent(channel.transport)
+        return 0 if self._transport is None else unsent(self._transport)
 
     def close(self) -> None:
-        """
-        Leave the end of the response to the handler, which ends with the stream.
-        """
-        if self._request.current_channel is not None:
-            if self._gzip is not None:
-                self._request.write(self._gzip.finish())
-            self._request.unregisterProducer()
+        transport, self._transport = self._transport, None
+        if transport is None:
+            return
+        last = b"" if self._gzip is None else self._gzip.finish()
+        if self._chunked:
+            last = (b"%x\r\n%b\r\n" % (len(last), last) if last else b"") + _LAST_CHUNK
+        if getattr(transport, "disconnected", False):  # it is the client that left
+            return
+        transport.unregisterProducer()
+        if last:
+            transport.write(last)
+        transport.loseConnection()
+        clock: IReactorTime = self._site.reactor
+        self._lingering = clock.callLater(
+            _LAST_BYTES_SECONDS, transport.abortConnection
+        )
 
     def abort(self) -> None:
-        channel = self._request.current_channel
-        if channel is not None:
-            self._request.unregisterProducer()
-            channel.transport.abortConnection()
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            transport.unregisterProducer()
+            transport.abortConnection()
+
+    # --- the connection's protocol -----------------------------------------------
+
+    def dataReceived(self, data: bytes) -> None:
+        """
+        Read what a client sends behind its request, to notice that it leaves.
+        """
+        self._ignored += len(data)
+        if self._ignored > _MOST_IGNORED and self._transport is not None:
+            self._transport.abortConnection()
+
+    def connectionLost(self, reason: Failure) -> None:
+        """
+        The producer was stopped by the transport just before.
+        """
+        self._transport = self._connection = None
+        self._site.channels -= 1
+        lingering, self._lingering = self._lingering, None
+        if lingering is not None and lingering.active():
+            lingering.cancel()
+
+
+def _plain_tcp(transport: Any) -> tcp.Connection | None:
+    """
+    The connection itself, where nothing lies between it and us.
+    """
+    if isinstance(transport, tcp.Connection) and not transport.TLS:
+        return transport
+    return None
 
 
 def _watch_peer(transport: Any) -> None:

@@ -1,0 +1,190 @@
+"""
+Reading for one stream what it lacks, until it follows: its history, and what was
+announced since. There is a replay only while there is something to read.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Protocol, TypeVar
+
+import attrs
+from twisted.internet.defer import CancelledError, Deferred
+from twisted.logger import Logger
+from twisted.python.failure import Failure
+
+from wanderer_twisted.frames import Frame
+from wanderer_twisted.interfaces import Expired, StoreUnavailable
+from wanderer_twisted.partition import Snapshot
+from wanderer_twisted.records import Place
+from wanderer_twisted.stream import events
+from wanderer_twisted.stream.cursor import (
+    AfterHistory,
+    Cursor,
+    InHistory,
+    Starting,
+)
+from wanderer_twisted.stream.entries import Entry, as_entry
+from wanderer_twisted.stream.opening import Wish
+from wanderer_twisted.stream.surroundings import Surroundings
+from wanderer_twisted.stream.waiting import Waiting
+
+T = TypeVar("T")
+
+#: How long to leave a store alone that could not be read.
+_RETRY_SECONDS = 1.0
+
+
+class Replayed(Protocol):
+    """
+    The session, to its replay. :class:`~wanderer_twisted.stream.session.Session` tells
+    what each is.
+    """
+
+    id: str
+    why: str | None
+    wish: Wish
+    opened_at: float
+    past: Starting | InHistory | None
+    snapshot: Snapshot | None
+    seq: int
+
+    @property
+    def paused(self) -> bool: ...
+
+    def move_to(self, cursor: Cursor) -> None: ...
+
+    def tell(self, frame: Frame) -> None: ...
+
+    def take(self, entries: Iterable[Entry], upto: int) -> None: ...
+
+    def follow(self) -> None: ...
+
+    def end(self, kind: str, message: str) -> None: ...
+
+    def close(self, why: str) -> None: ...
+
+
+class Replay:
+    """
+    One coroutine, which waits for its client as for the store.
+    """
+
+    _log = Logger()
+
+    def __init__(self, hub: Surroundings, session: Replayed) -> None:
+        self._hub = hub
+        self._session = session
+        self._waiting = Waiting(hub.clock)
+
+    def start(self) -> None:
+        running = Deferred.fromCoroutine(self._run())
+        running.addErrback(self._failed)
+
+    def wake(self) -> None:
+        """
+        The client takes more.
+        """
+        self._waiting.wake()
+
+    def stop(self) -> None:
+        self._waiting.end()
+
+    def _failed(self, failure: Failure) -> None:
+        session = self._session
+        if session.why is not None and failure.check(CancelledError):
+            return
+        self._log.failure("stream {session} failed", failure, session=session.id)
+        session.end("internal", "Something went wrong here; reconnect to go on")
+
+    async def _run(self) -> None:
+        if isinstance(self._session.past, Starting):
+            await self._prepare(self._session.past)
+        if isinstance(self._session.past, InHistory):
+            await self._play(self._session.past)
+        await self._catch_up()
+
+    # --- history ---------------------------------------------------------------
+
+    async def _prepare(self, cursor: Starting) -> None:
+        """
+        Have the past fetched, then freeze it at the head that the *store* has: what
+        another's fetch committed may not have been published yet.
+        """
+        wanted = self._session.wish.filter
+        await self._waiting.wait(self._hub.history.prepare(wanted, cursor.cutoff))
+        marks = await self._read(self._hub.store.read_marks)
+        snapshot = Snapshot(marks.head, cursor.cutoff)
+        first = InHistory(cursor.start, snapshot, Place(), cursor.fingerprint)
+        self._session.move_to(first)
+
+    async def _play(self, cursor: InHistory) -> None:
+        store, pace, wish = self._hub.store, self._hub.pace, self._session.wish
+        asked = wish.filter, cursor.snapshot, wish.with_items, pace.limits
+        plan = await self._read(partial(store.measure_history, *asked, cursor.place))
+        for number in range(plan.done + 1, plan.batches + 1):
+            if number > plan.done + 1:
+                await self._waiting.pause(pace.between(plan.batches))
+            await self._writable()
+            batch = await self._read(partial(store.read_batch, *asked, cursor.place))
+            cursor = attrs.evolve(cursor, place=batch.last)
+            self._session.move_to(cursor)
+            self._session.tell(events.batch(batch.bodies, number, plan.batches))
+        await self._finish_history(cursor, plan.killmails)
+
+    async def _finish_history(self, cursor: InHistory, total: int) -> None:
+        session, cutoff = self._session, cursor.snapshot.cutoff
+        ask = partial(self._hub.history.report, session.wish.filter, cutoff)
+        report = await self._read(ask)
+        await self._writable()
+        now = self._hub.clock.seconds()
+        if not report.complete:
+            message = (
+                "The history is not complete; what arrives later is not sent on this"
+                " stream, a new one without a cursor gets it"
+            )
+            session.tell(events.warning("history_incomplete", message, now))
+        session.move_to(AfterHistory(cursor.start, cursor.snapshot, cursor.fingerprint))
+        session.tell(events.transition(total, report, now))
+        self._hub.history_seconds.observe(now - session.opened_at)
+        self._hub.history_killmails.observe(total)
+
+    # --- live ------------------------------------------------------------------
+
+    async def _catch_up(self) -> None:
+        """
+        Read up to what the hub published last, and follow from there.
+        """
+        session, hub = self._session, self._hub
+        while session.why is None:
+            await self._writable()
+            if session.seq >= hub.published:
+                session.follow()  # same turn as the test: nothing between
+                return
+            recent = hub.recent.after(session.seq)
+            if recent is not None:
+                is_last = len(recent) < hub.recent.page
+                session.take(recent, hub.published if is_last else 0)
+                continue
+            asked = session.wish.filter, session.snapshot, session.seq
+            page = await self._read(partial(hub.store.read_journal, *asked))
+            session.take(map(as_entry, page.entries), page.upto)
+
+    # --- waiting ---------------------------------------------------------------
+
+    async def _read(self, read: Callable[[], Deferred[T]]) -> T:
+        """
+        Read the store; while it cannot be read, wait: heartbeats go on. A stream that
+        would go on with a part missing is closed: its reconnect is told.
+        """
+        while True:
+            try:
+                return await self._waiting.wait(read())
+            except StoreUnavailable:
+                await self._waiting.pause(_RETRY_SECONDS)
+            except Expired:
+                self._session.close("overtaken")
+                raise CancelledError from None
+
+    async def _writable(self) -> None:
+        while self._session.paused:
+            await self._waiting.until_woken()
