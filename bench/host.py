@@ -20,11 +20,17 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.stdio import StandardIO
 from twisted.internet.task import deferLater
-from twisted.logger import globalLogBeginner, textFileLogObserver
+from twisted.logger import (
+    FilteringLogObserver,
+    LogLevel,
+    LogLevelFilterPredicate,
+    globalLogBeginner,
+)
 from twisted.protocols.basic import LineReceiver
 
 from bench.killmails import entry_of
 from wanderer_twisted.interfaces import IKillmailStore
+from wanderer_twisted.ops.logs import JsonObserver
 from wanderer_twisted.records import ArchivedDay, Change, Commit, Entry
 from wanderer_twisted.sources.pacing import Pace
 from wanderer_twisted.store import writing
@@ -251,7 +257,9 @@ class Control(LineReceiver):
 def main(config: str, live_path: str) -> None:
     from twisted.internet import reactor
 
-    log = textFileLogObserver(sys.stderr)
+    # As twistd's --logger has it, but for the place: stdout is for the answers.
+    level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.info)
+    log = FilteringLogObserver(JsonObserver(sys.stderr), [level])
     globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
     documents = open(live_path, "rb")  # noqa: SIM115  (read while it runs)
     live = map(entry_of, documents)

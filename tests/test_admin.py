@@ -102,7 +102,7 @@ class RoutesTests(AdminCase):
         The public side has neither route.
         """
         for path in ("/metrics", "/admin/streams"):
-            connection = Connection(self.server.site)
+            connection = Connection(self.server.front.site)
             connection.request(path)
             self.assertEqual(connection.response.status, 404)
 
@@ -112,8 +112,8 @@ class RoutesTests(AdminCase):
         """
         self.ask("/metrics")
         self.assertEqual(self.site.responses[200], 1)
-        self.assertEqual(self.server.site.responses, {})
-        self.assertEqual(self.server.admission.admitted, 0)
+        self.assertEqual(self.server.front.site.responses, {})
+        self.assertEqual(self.server.front.admission.admitted, 0)
 
 
 class StreamsTests(AdminCase):

@@ -79,8 +79,8 @@ class EtcCase(ServerCase):
         server.hub.closings["gone"] += 1
         server.hub.frames["killmail"] += 1
         server.hub.bytes["killmail"] += 1
-        server.api.refused["draining"] += 1
-        server.site.responses[200] += 1
+        server.front.api.refused["draining"] += 1
+        server.front.site.responses[200] += 1
         server.client.upstreams["r2z2"].requests["200"] += 1
         self.open()
         for feed in server.feeds:

@@ -187,7 +187,7 @@ class StreamsTests(ServerCase):
         Refusals by reason, and which limit was reached.
         """
         server = self.make_server()
-        admission = server.admission
+        admission = server.front.admission
         admission.connections, admission.connections_per_address = 2, 1
         client = Client("192.0.2.1", "192.0.2.1")
         admission.enter(client)
@@ -195,7 +195,7 @@ class StreamsTests(ServerCase):
         admission.enter(Client("192.0.2.2", "192.0.2.2"))
         for _ in range(2):
             self.assertRaises(Refusal, admission.enter, client)
-        server.api.refused["connection_limit"] += 3
+        server.front.api.refused["connection_limit"] += 3
         self.server = server
         name = "wanderer_stream_limits_reached_total"
         self.assertEqual(self.value(name, limit="server"), 2)
@@ -387,9 +387,9 @@ class ProcessTests(ServerCase):
         """
         Connections, and responses by status.
         """
-        self.server.site.responses.update({200: 7, 404: 1})
-        self.server.site.channels = 3
-        self.server.rate.pauses = 2
+        self.server.front.site.responses.update({200: 7, 404: 1})
+        self.server.front.site.channels = 3
+        self.server.front.rate.pauses = 2
         name = "wanderer_http_responses_total"
         self.assertEqual(self.value(name, status="200"), 7)
         self.assertEqual(self.value("wanderer_http_connections"), 3)

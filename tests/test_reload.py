@@ -96,17 +96,17 @@ class ApplyTests(ServerCase):
         Each value that can change arrives where it is used; no other key can.
         """
         server = self.server
-        rules = lambda name: lambda: getattr(server.api.rules, name)  # noqa: E731
-        admission, site = server.admission, server.site
+        rules = lambda name: lambda: getattr(server.front.api.rules, name)  # noqa: E731
+        admission, site = server.front.admission, server.front.site
         origin, other = "https://a.example", b"https://b.example"
         places: dict[str, tuple[object, Callable[[], object], object]] = {
             "cors.origins": (
                 [origin],
                 lambda: len(site.cors.headers(other)),
-                len(server.site.cors.headers(other)) - 1,
+                len(server.front.site.cors.headers(other)) - 1,
             ),
             "features.character_preload": (False, rules("character_preload"), False),
-            "limits.accept_per_second": (7, lambda: server.rate.per_second, 7),
+            "limits.accept_per_second": (7, lambda: server.front.rate.per_second, 7),
             "limits.alliance_ids": (7, rules("alliance_ids"), 7),
             "limits.character_ids": (7, rules("character_ids"), 7),
             "limits.connections": (7, lambda: admission.connections, 7),
@@ -141,14 +141,14 @@ class ApplyTests(ServerCase):
         """
         What follows from a limit follows it.
         """
-        before = self.server.site.most_channels
+        before = self.server.front.site.most_channels
         assert before is not None
-        document = self.server.description._openapi
+        document = self.server.front.description._openapi
         new = changed("limits.connections", 10_001, changed("limits.system_ids", 7))
         self.server.apply(new, None)
-        self.assertEqual(self.server.site.most_channels, before + 1)
-        self.assertEqual(self.server.lookups.most_systems, 7)
-        self.assertNotEqual(self.server.description._openapi, document)
+        self.assertEqual(self.server.front.site.most_channels, before + 1)
+        self.assertEqual(self.server.front.lookups.most_systems, 7)
+        self.assertNotEqual(self.server.front.description._openapi, document)
 
     def test_tokens(self) -> None:
         """

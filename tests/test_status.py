@@ -21,7 +21,7 @@ class StatusCase(ServerCase):
     """
 
     def ask(self, target: str, *headers: str, method: str = "GET") -> Response:
-        connection = Connection(self.server.site)
+        connection = Connection(self.server.front.site)
         connection.request(target, *headers, method=method)
         return connection.response
 

@@ -220,11 +220,11 @@ class MakeServiceTests(TapCase):
         self.assertEqual(len(server.listeners), 2)
         pace = server.hub.pace
         self.assertEqual((pace.limits.killmails, pace.pause, pace.budget), (7, 0.25, 9))
-        admission = server.admission
+        admission = server.front.admission
         self.assertEqual(
             (admission.connections, admission.connections_per_address), (11, 3)
         )
-        rules = server.api.rules
+        rules = server.front.api.rules
         most = [getattr(rules, f"{name}_ids") for name in (*KINDS, "post")]
         self.assertEqual(most, [4, 5, 6, 7, 8])
         self.assertFalse(server.tokens.wanted)
@@ -242,7 +242,7 @@ class MakeServiceTests(TapCase):
         path.write_text(f"tokens: [{{name: a, sha256: {'a' * 64}}}]")
         server = self.make(f"auth: {{tokens_file: '{path}'}}")
         self.assertTrue(server.tokens.wanted)
-        self.assertTrue(server.site.tokens is server.tokens)
+        self.assertTrue(server.front.site.tokens is server.tokens)
         self.assertIn(server.tokens, list(server))
 
     def test_log_level(self) -> None:

@@ -12,15 +12,16 @@ from twisted.internet.endpoints import serverFromString
 from twisted.internet.error import CannotListenError
 from twisted.logger import Logger
 
-from wanderer_twisted.archive import Archive, Loader, Rounds, Stager
-from wanderer_twisted.config import Manhole, RedisqFeed, Settings, Token
+from wanderer_twisted.archive import Archive
+from wanderer_twisted.config import Manhole, Settings, Token
+from wanderer_twisted.front import Front
+from wanderer_twisted.ground import Ground, make_feeds, make_rounds
 from wanderer_twisted.history import History
-from wanderer_twisted.ingest import FeedService, Intake, NameBook, Renamer, statuses
-from wanderer_twisted.interfaces import IKillmailFeed
+from wanderer_twisted.ingest import FeedService, Renamer, statuses
 from wanderer_twisted.ops import metrics
 from wanderer_twisted.ops.console import Console
 from wanderer_twisted.ops.covered import Covered
-from wanderer_twisted.ops.health import FeedWatch, Health, best
+from wanderer_twisted.ops.health import FeedWatch, best
 from wanderer_twisted.ops.indexing import Indexing
 from wanderer_twisted.ops.log_counts import LogCounts
 from wanderer_twisted.ops.logs import set_level
@@ -29,72 +30,20 @@ from wanderer_twisted.ops.metrics import Metrics
 from wanderer_twisted.ops.passwords import read_passwords
 from wanderer_twisted.ops.reactor import ReactorDelay
 from wanderer_twisted.ops.retention import Retention
-from wanderer_twisted.ops.status import Status
-from wanderer_twisted.records import ArchivedDay, BatchLimits, FeedState
-from wanderer_twisted.sources.archive import make_archive
-from wanderer_twisted.sources.esi import make_esi
-from wanderer_twisted.sources.http import Client, make_client
-from wanderer_twisted.sources.r2z2 import make_r2z2
-from wanderer_twisted.sources.redisq import make_redisq
+from wanderer_twisted.records import BatchLimits, FeedState
 from wanderer_twisted.sources.zkillboard import make_zkillboard
 from wanderer_twisted.store.schema import DatabaseUnusable
-from wanderer_twisted.store.sqlite import make_store
 from wanderer_twisted.stream.hub import Hub
 from wanderer_twisted.stream.surroundings import Pace
-from wanderer_twisted.web.addresses import Proxies
 from wanderer_twisted.web.admin import Admin, make_site
-from wanderer_twisted.web.admission import Admission
-from wanderer_twisted.web.api import Api
-from wanderer_twisted.web.cors import Cors
-from wanderer_twisted.web.coverage import Coverage
-from wanderer_twisted.web.description.serving import Description
-from wanderer_twisted.web.dry_runs import DryRuns
-from wanderer_twisted.web.listening import AcceptRate, Listener
-from wanderer_twisted.web.lookups import Lookups
-from wanderer_twisted.web.page import Page
-from wanderer_twisted.web.parameters import Rules
-from wanderer_twisted.web.rooms import Rooms
-from wanderer_twisted.web.site import PublicSite
-from wanderer_twisted.web.status import StatusRoom
+from wanderer_twisted.web.listening import Listener
 from wanderer_twisted.web.tokens import Tokens
-
-#: Connections beyond the streams: refusals, look-ups, health checks.
-_SPARE_CHANNELS = 1_000
 
 _STOP_SECONDS = 15.0
 _DRAIN_SECONDS = 25.0
 
 #: Feeds in one of these have told of all their holes.
 _CAUGHT_UP: Collection[FeedState] = ("live", "quiet", "silent")
-
-
-class Ground:
-    """
-    What the server stands on, and ``wanderer-backfill`` likewise: the store, and the
-    ways to the upstreams that everybody uses.
-    """
-
-    def __init__(self, settings: Settings, reactor: Any) -> None:
-        self.client = make_client(reactor, settings.contact)
-        self.store = make_store(
-            reactor, settings.database_path, settings.retention.days
-        )
-        self._reactor = reactor
-        self._esi = make_esi(
-            self.client, reactor, settings.esi.url, settings.esi.compatibility_date
-        )
-        self.names = NameBook(
-            reactor,
-            self.store,
-            self._esi if settings.names.enabled else None,
-            settings.names.deadline_seconds,
-        )
-
-    def make_intake(self) -> Intake:
-        """
-        One for each who has killmails: bodies for one delay no other.
-        """
-        return Intake(self._reactor, self._esi, self.names)
 
 
 class Server(MultiService):
@@ -121,7 +70,7 @@ class Server(MultiService):
         self.client, self.store, self.names = ground.client, ground.store, ground.names
         self.feeds = [
             FeedService(reactor, feed, ground.make_intake(), self.store)
-            for feed in _make_feeds(settings, self.client, reactor)
+            for feed in make_feeds(settings, self.client, reactor)
         ]
         self.history = History(
             reactor,
@@ -174,6 +123,16 @@ class Server(MultiService):
         )
         self.delay = ReactorDelay(reactor)
         self.logs = LogCounts()
+        self.front = Front(
+            settings,
+            reactor,
+            self.hub,
+            self.store,
+            self.history,
+            self.statuses,
+            self.covered,
+            self.tokens,
+        )
         self.listeners = list(self._make_listeners(settings))
         self.metrics = self._make_metrics()
         admin = settings.admin_listen
@@ -204,69 +163,18 @@ class Server(MultiService):
         return statuses(self.feeds)
 
     def _make_listeners(self, settings: Settings) -> Iterator[Listener]:
-        limits = settings.limits
-        self.admission = Admission(limits.connections, limits.connections_per_address)
-        rules = _make_rules(settings)
-        health = Health(self.hub, self.store, self.statuses)
-        self.api = Api(
-            self.hub,
-            self.store,
-            self.admission,
-            rules,
-            health.report,
-            self._reactor,
-            DryRuns(self.store, self.history, self._reactor, self.hub.pace.limits),
-        )
-        self.lookups = Lookups(
-            self.store,
-            self.history,
-            self._reactor,
-            settings.history.max_days,
-            limits.system_ids,
-        )
-        coverage = Coverage(
-            self.store,
-            self._reactor,
-            settings.history.max_days,
-            settings.archive.backfill_days,
-        )
-        self.description = Description(rules)
-        status = Status(
-            self._reactor,
-            self.hub,
-            self.store,
-            self.statuses,
-            self.covered,
-            self.admission,
-        )
-        self.rate = AcceptRate(self._reactor, limits.accept_per_second)
-        self.site = PublicSite(
-            Rooms(
-                self.api.app,
-                self.lookups.app,
-                coverage.app,
-                StatusRoom(status.document).app,
-                Page().app,
-                self.description.app,
-            ),
-            self._reactor,
-            Cors(settings.cors.origins),
-            Proxies(settings.trusted_proxies),
-            self.tokens,
-            accepted=self.rate.accepted,
-            most_channels=limits.connections + _SPARE_CHANNELS,
-        )
         for text in settings.listen:
             endpoint = serverFromString(self._reactor, text)
-            yield Listener(endpoint, self.site, self.rate)
+            yield Listener(endpoint, self.front.site, self.front.rate)
 
     def _make_metrics(self) -> Metrics:
+        front = self.front
         return Metrics(
             self._reactor,
             [
                 metrics.Process(self._reactor.seconds(), self.delay, self.logs),
-                metrics.Streams(self.hub, self.admission, self.api.refused),
-                metrics.Web(self.site, self.rate),
+                metrics.Streams(self.hub, front.admission, front.api.refused),
+                metrics.Web(front.site, front.rate),
                 metrics.Feeds(self._reactor, self.feeds),
                 metrics.Names(self.names, self.renamer),
                 metrics.Upstreams(self.client.upstreams),
@@ -295,17 +203,7 @@ class Server(MultiService):
         """
         Change what can be changed while it runs (``ops.reload.CHANGEABLE``).
         """
-        limits = settings.limits
-        rules = _make_rules(settings)
-        self.api.rules = rules
-        self.description.describe(rules)
-        self.lookups.most_systems = limits.system_ids
-        self.admission.connections = limits.connections
-        self.admission.connections_per_address = limits.connections_per_address
-        self.rate.per_second = limits.accept_per_second
-        self.site.most_channels = limits.connections + _SPARE_CHANNELS
-        self.site.cors = Cors(settings.cors.origins)
-        self.site.proxies = Proxies(settings.trusted_proxies)
+        self.front.apply(settings)
         self.hub.usual_retry_ms = settings.stream.retry_ms
         self.tokens.replace(tokens)
         set_level(settings.log_level)
@@ -342,68 +240,3 @@ class Server(MultiService):
                 raise
             except Exception:
                 self._log.failure("could not stop in time")
-
-
-def _make_rules(settings: Settings) -> Rules:
-    limits = settings.limits
-    return Rules(
-        character_ids=limits.character_ids,
-        corporation_ids=limits.corporation_ids,
-        alliance_ids=limits.alliance_ids,
-        system_ids=limits.system_ids,
-        post_ids=limits.post_ids,
-        max_days=settings.history.max_days,
-        character_preload=settings.features.character_preload,
-        heartbeat=settings.stream.heartbeat_seconds,
-    )
-
-
-def make_rounds(
-    ground: Ground,
-    settings: Settings,
-    reactor: Any,
-    feeds: Collection[str],
-    backfill_days: int,
-    told: Callable[[ArchivedDay], None] = lambda day: None,
-) -> Rounds:
-    """
-    The work on the archive, for the server and for ``wanderer-backfill``.
-
-    :param feeds: the names of those that run.
-    :param told: called with each day that was worked on.
-    """
-    source = make_archive(ground.client, reactor, settings.archive.url)
-    return Rounds(
-        reactor,
-        ground.store,
-        source,
-        Loader(
-            reactor,
-            ground.store,
-            source,
-            ground.make_intake(),
-            Stager(reactor).stage,
-            folder=f"{settings.database_path}.archive",
-        ),
-        feeds,
-        backfill_days,
-        settings.history.max_days,
-        told,
-    )
-
-
-def _make_feeds(
-    settings: Settings, client: Client, reactor: Any
-) -> Iterator[IKillmailFeed]:
-    """
-    Feeds of one kind are told apart by a number, in the order of the file.
-    """
-    seen: dict[str, int] = {}
-    for feed in settings.feeds:
-        seen[feed.kind] = seen.get(feed.kind, 0) + 1
-        number = seen[feed.kind]
-        name = feed.kind if number == 1 else f"{feed.kind}-{number}"
-        if isinstance(feed, RedisqFeed):
-            yield make_redisq(client, reactor, feed.url, feed.queue_id, feed.ttw, name)
-        else:
-            yield make_r2z2(client, reactor, feed.url, name)

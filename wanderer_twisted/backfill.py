@@ -81,7 +81,7 @@ class Backfill:
 
     def __init__(self, reactor: Any, options: Options, screen: Screen) -> None:
         # Here, since Klein imports a reactor.
-        from wanderer_twisted.assembly import Ground, make_rounds
+        from wanderer_twisted.ground import Ground, make_rounds
 
         self._reactor = reactor
         self._options = options

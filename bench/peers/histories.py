@@ -17,7 +17,7 @@ from bench.report import quantile
 from bench.server import Listener, Server
 
 #: Killmails that there are to be published meanwhile, and seconds between them.
-_LIVE, _INTERVAL = 2_000, 0.02
+_LIVE, _INTERVAL = 2_000, 0.04
 _AT_A_TIME = 5
 
 #: Seconds in which the last of them reaches its client.

@@ -13,6 +13,7 @@ Line = Sequence[Point]
 _WIDTH, _HEIGHT = 720, 440
 _LEFT, _RIGHT, _TOP, _BOTTOM = 70, 170, 60, 60
 _TICKS = 5
+_TOPS = 1, 1.5, 2, 3, 4, 5, 6, 8, 10  # times a power of ten
 _LABEL = 16  # pixels that a name needs
 
 #: Okabe and Ito's: told apart by everybody.
@@ -119,7 +120,7 @@ def _text(
 
 def _rounded_up(value: float) -> float:
     """
-    To one, two or five times a power of ten.
+    To a number that is easily divided.
     """
     power = 10.0 ** floor(log10(value))
-    return next(step * power for step in (1, 2, 5, 10) if step * power >= value)
+    return next(step * power for step in _TOPS if step * power >= value)

@@ -82,8 +82,9 @@ class Results:
         try:
             yield
         except _BROKEN as error:
-            self.note(f"{name} broke down at {what}: {error}")
             print(f"{name}: {what}: {error}", flush=True)
+            last = str(error).strip().rpartition("\n")[2]
+            self.note(f"{name} broke down at {what}: {last}")
 
     # --- tables ----------------------------------------------------------------
 

@@ -14,7 +14,7 @@ from tests.support.cases import SyncCase
 from tests.support.killmails import START, entry
 from tests.support.store import make_store, temporary_path
 from tests.support.transport import MemoryTransport
-from wanderer_twisted import assembly
+from wanderer_twisted import assembly, ground
 from wanderer_twisted.config import Settings
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import Change
@@ -32,7 +32,7 @@ class ServerCase(SyncCase):
     def setUp(self) -> None:
         self.clock = MemoryReactorClock()
         self.clock.advance(START)
-        self.patch(assembly, "make_store", self._make_store)
+        self.patch(ground, "make_store", self._make_store)
         self.server = self.make_server()
         self.server.hub.startService()
         self.addCleanup(self._close)
