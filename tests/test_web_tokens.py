@@ -28,7 +28,7 @@ from tests.support.web import NOW, Connection
 from wanderer_twisted import web
 from wanderer_twisted.config import Token, TokenLimits
 from wanderer_twisted.encoding import loads
-from wanderer_twisted.web import tokens
+from wanderer_twisted.web import admin, tokens
 from wanderer_twisted.web.tokens import Tokens, find_token
 
 STREAM = "/api/v1/kills/stream"
@@ -49,9 +49,12 @@ def token(secret: str = SECRET, name: str = "bot", **parts: Any) -> Token:
 
 def apps() -> Iterator[Klein]:
     """
-    The applications in all modules of the public side.
+    The applications in all modules of the public side: the admin's has a listener of
+    its own.
     """
     for each in walk_packages(web.__path__, f"{web.__name__}."):
+        if each.name == admin.__name__:
+            continue
         for kind in vars(import_module(each.name)).values():
             app = getattr(kind, "app", None)
             if isinstance(app, Klein) and kind.__module__ == each.name:
