@@ -2,8 +2,10 @@
 The public site on real sockets: what only the kernel can show.
 """
 
+import contextlib  # trial takes a name "suppress" in a module for its own
 import json
 import socket
+import struct
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -26,7 +28,7 @@ from twisted.internet.task import deferLater
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
-from tests.support.web import CONNECTED, Public, parse
+from tests.support.web import CONNECTED, FakeSession, Public, parse
 from wanderer_twisted.frames import Frame
 from wanderer_twisted.web.listening import AcceptRate, Listener
 
@@ -213,6 +215,72 @@ class StreamTests(SocketsCase):
             self.assertEqual(self.public.hub.sessions[-1].closings[0], "gone")
         self.assertEqual(self.public.site.channels, 0)
 
+    async def peer(self) -> socket.socket:
+        """
+        A client that reads when the test does, while the reactor stands still.
+        """
+        peer = socket.create_connection(self.address)
+        self.addCleanup(peer.close)
+        peer.sendall(STREAM)
+        peer.setblocking(False)
+        received = b""
+        while CONNECTED not in received:
+            await deferLater(self.reactor, 0.005)
+            with contextlib.suppress(BlockingIOError):
+                received += peer.recv(65536)
+        peer.setblocking(True)
+        peer.settimeout(5)
+        return peer
+
+    async def test_at_once(self) -> None:
+        """
+        Where nothing waits before it an event is on its way when ``write`` returns: the
+        reactor need not turn.
+        """
+        await self.serve()
+        peer = await self.peer()
+        (session,) = self.public.hub.sessions
+        for number in range(3):
+            event = b"data: %d\n" % number
+            session.transport.write(Frame("x", event), b"\n")
+            self.assertEqual(peer.recv(65536), b"9\r\n%b\n\r\n" % event)
+
+    async def test_behind_others(self) -> None:
+        """
+        What waits is not overtaken.
+        """
+        await self.serve()
+        peer = await self.peer()
+        (session,) = self.public.hub.sessions
+        events = [b"%07d" % number * 100_000 for number in range(12)]
+        for event in events:
+            session.transport.write(Frame("x", event), b"\n")
+        session.close("draining")
+        peer.setblocking(False)
+        received = bytearray()
+        while not received.endswith(b"0\r\n\r\n"):
+            await deferLater(self.reactor, 0.001)
+            with contextlib.suppress(BlockingIOError):
+                received += peer.recv(1 << 20)
+        chunk = b"%x\r\n%b\n\r\n"
+        whole = b"".join(chunk % (len(each) + 1, each) for each in events)
+        self.assertEqual(hash(bytes(received)), hash(whole + b"0\r\n\r\n"))
+
+    async def test_broken(self) -> None:
+        """
+        A client that broke the connection is found by the reactor, not by ``write``.
+        """
+        await self.serve()
+        peer = await self.peer()
+        (session,) = self.public.hub.sessions
+        peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        peer.close()
+        for _ in range(3):
+            session.transport.write(Frame("x", b"data: 1\n"), b"\n")
+        self.assertEqual(session.closings, [])
+        await self.until(lambda: not self.public.site.channels)
+        self.assertEqual(session.closings[0], "gone")
+
     async def test_clean_end(self) -> None:
         """
         A stream that we end arrives whole, to its last chunk.
@@ -349,6 +417,40 @@ class UnixTests(SocketsCase):
         self.assertGreater(session.transport.backlog(), 1_000_000)
         peer.close()
         await self.until(lambda: not self.public.admission.open)
+
+
+class WrappedTests(SocketsCase):
+    """
+    A listener whose connections are wrapped in another protocol.
+    """
+
+    async def test_stream(self) -> None:
+        """
+        A stream gets through it and ends cleanly.
+        """
+        client, session = await self.open_wrapped()
+        session.transport.write(Frame("x", b"data: 1\n"), b"\n")
+        session.close("draining")
+        await client.lost
+        response, _ = parse(client.raw)
+        self.assertEqual(response.body, CONNECTED + b"data: 1\n\n")
+
+    async def test_disconnect(self) -> None:
+        """
+        A client that leaves is noticed.
+        """
+        client, session = await self.open_wrapped()
+        client.transport.loseConnection()
+        await self.until(lambda: session.closings)
+        self.assertEqual(session.closings[0], "gone")
+        self.assertEqual(self.public.admission.open, 0)
+
+    async def open_wrapped(self) -> tuple[Client, FakeSession]:
+        await self.serve("haproxy:tcp:0:interface=127.0.0.1")
+        client = await self.connect()
+        client.transport.write(b"PROXY TCP4 1.2.3.4 127.0.0.1 5 80\r\n" + STREAM)
+        await self.until(lambda: CONNECTED in client.raw)
+        return client, self.public.hub.sessions[-1]
 
 
 class TlsTests(SocketsCase):
