@@ -63,7 +63,12 @@ class Filter:
 
     @property
     def names_somebody(self) -> bool:
-        return any(self.ids(kind) for kind in KINDS)
+        return bool(
+            self.character_ids
+            or self.system_ids
+            or self.corporation_ids
+            or self.alliance_ids
+        )
 
     @property
     def fingerprint(self) -> str:

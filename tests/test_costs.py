@@ -1,0 +1,158 @@
+"""
+What the hot paths cost, counted and not timed: a generous bound on each, so that nobody
+makes one dear without noticing.
+"""
+
+import gc
+import tracemalloc
+
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
+from zope.interface import implementer
+
+from tests.support.cases import SyncCase
+from tests.support.counting import opcodes
+from tests.support.killmails import START, entry
+from tests.support.store import make_store, temporary_path
+from tests.support.web import Public
+from tests.test_session import ReadyHistory
+from wanderer_twisted.frames import Frame
+from wanderer_twisted.interfaces import IClientTransport
+from wanderer_twisted.partition import Filter
+from wanderer_twisted.records import Change, Commit
+from wanderer_twisted.stream.hub import Hub
+from wanderer_twisted.stream.opening import Wish
+
+
+@implementer(IClientTransport)
+class Nowhere:
+    """
+    A way to no client, which costs nothing.
+    """
+
+    __slots__ = ("sent",)
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    def open(self, producer: object) -> None:
+        pass
+
+    def write(self, frame: Frame, end: bytes) -> int:
+        self.sent += 1
+        return 0
+
+    def backlog(self) -> int:
+        return 0
+
+    def close(self) -> None:
+        pass
+
+    def abort(self) -> None:
+        pass
+
+
+class HubCosts(SyncCase):
+    """
+    From a commit to the transports.
+    """
+
+    def setUp(self) -> None:
+        self.clock = Clock()
+        self.clock.advance(START)
+        self.store = make_store(temporary_path(self), self.clock)
+        self.addCleanup(self.store.close)
+        self.hub = self.new_hub()
+        self.commits: list[Commit] = []
+        self.store.listen(self.commits.append)
+        self.successResultOf(
+            self.store.commit(Change([entry(7, victim=1)], announce=True))
+        )
+
+    def new_hub(self) -> Hub:
+        hub = Hub(self.clock, self.store, ReadyHistory(), lambda: None)
+        self.addCleanup(self.close_all, hub)
+        return hub
+
+    def close_all(self, hub: Hub) -> None:
+        for session in hub.sessions:
+            session.close("gone")
+
+    def open(self, hub: Hub, count: int, *ids: int) -> list[Nowhere]:
+        transports = [Nowhere() for _ in range(count)]
+        for number, transport in enumerate(transports):
+            wanted = Filter(character_ids=[id + number for id in ids])
+            opened = hub.open(Wish(wanted), transport)
+            self.successResultOf(Deferred.fromCoroutine(opened))
+        return transports
+
+    def publishing(self, hub: Hub) -> int:
+        (commit,) = self.commits
+        hub.published = 0  # the same commit again, as if it were new
+        for session in hub.sessions:
+            session.seq = 0
+        return opcodes(lambda: hub.publish(commit))
+
+    def test_a_delivery(self) -> None:
+        """
+        A killmail for one more stream: some two hundred instructions.
+        """
+        few, many = self.new_hub(), self.new_hub()
+        self.open(few, 100)
+        transports = self.open(many, 300)
+        each = (self.publishing(many) - self.publishing(few)) / 200
+        self.assertEqual({transport.sent for transport in transports}, {2})
+        self.assertLess(each, 400)
+
+    def test_no_match(self) -> None:
+        """
+        A killmail costs the same however many streams it does not concern.
+        """
+        few, many = self.new_hub(), self.new_hub()
+        for hub, count in ((few, 10), (many, 1000)):
+            self.open(hub, count, 1_000, 5_000)
+        self.assertEqual(self.publishing(few), self.publishing(many))
+
+    def test_heartbeats(self) -> None:
+        """
+        A heartbeat is made once for all that fall into one second.
+        """
+        self.open(self.hub, 300)
+        cost = opcodes(lambda: self.clock.advance(30)) / 300
+        self.assertEqual(self.hub.frames["heartbeat"], 300)
+        self.assertLess(cost, 600)
+
+    def test_memory(self) -> None:
+        """
+        A stream that follows fifty ids of its own: what of it is Python's, connection
+        apart, is under 6 KB.
+        """
+        self.open(self.hub, 50, *range(10_000, 60_000, 1_000))
+        gc.collect()
+        tracemalloc.start()
+        self.addCleanup(tracemalloc.stop)
+        before, _ = tracemalloc.get_traced_memory()
+        self.open(self.hub, 1000, *range(10_000_000, 60_000_000, 1_000_000))
+        gc.collect()
+        after, _ = tracemalloc.get_traced_memory()
+        self.assertLess((after - before) / 1000, 6_000)
+
+
+class WireCosts(SyncCase):
+    """
+    From the session to the connection.
+    """
+
+    def test_an_event(self) -> None:
+        """
+        Framing an event and handing it to the transport, plain and compressed.
+        """
+        for header, most in ((), 250), (("Accept-Encoding: gzip",), 250):
+            public = Public()
+            self.addCleanup(public.stop)
+            public.ask("/api/v1/kills/stream", *header)
+            transport = public.hub.sessions[0].transport
+            frame = Frame("killmail", b"event: killmail\ndata: {}\n", shared=True)
+            transport.write(frame, b"id: l.x\n\n")
+            cost = opcodes(lambda to=transport: to.write(frame, b"id: l.x\n\n"))
+            self.assertLess(cost, most)
