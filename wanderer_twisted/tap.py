@@ -187,7 +187,8 @@ class Demo(MultiService):
         print(
             "\nKillmails of 2021, as if they happened now. Try:\n\n"
             f"    curl -N {where}/api/v1/kills/stream"
-            f"?character_ids={ids}&preload_days=90'\n",
+            f"?character_ids={ids}&preload_days=90'\n"
+            + (f"\nor open {where[1:]}/ in a browser.\n" if where[0] == "'" else ""),
             file=sys.__stdout__,  # as it is, not as lines of the log
             flush=True,
         )
