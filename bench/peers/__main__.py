@@ -25,6 +25,9 @@ from bench.peers.storm import reconnects, storm
 from bench.peers.unmatched import unmatched
 from bench.server import Workshop
 
+#: The smallest size is a tenth of the largest.
+_LEAST_STREAMS = 10
+
 _FIGURES: Sequence[Callable[[Field, Results], None]] = (
     fan_out,
     fan_out_gzipped,
@@ -41,13 +44,16 @@ def read_options() -> argparse.Namespace:
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--data", help="killmails, .jsonl or .jsonl.gz")
     options.add_argument("--quick", action="store_true", help="small, for a look")
-    options.add_argument("--streams", type=int, help="at most, e.g. 10000")
+    options.add_argument("--streams", type=int, help="at most; 10 or more")
     options.add_argument("--only", nargs="+", default=(), help="these contenders")
     names = [figure.__name__ for figure in _FIGURES]
     options.add_argument("--figures", nargs="+", default=names, choices=names)
     options.add_argument("--table", type=Path, help="a file for the tables")
     options.add_argument("--picture", type=Path, help="a file for a picture, .svg")
-    return options.parse_args()
+    wish = options.parse_args()
+    if wish.streams is not None and wish.streams < _LEAST_STREAMS:
+        options.error(f"--streams: {wish.streams} is less than {_LEAST_STREAMS}")
+    return wish
 
 
 def heading(field: Field, begun: float) -> str:
@@ -74,10 +80,13 @@ def main() -> int:
         print(error)
         return 1
     scale = QUICK if wish.quick else Scale()
-    if wish.streams:
+    if wish.streams is not None:
         scale = attrs.evolve(scale, streams=min(wish.streams, most_streams))
     with Workshop(wish.data) as shop:
         contenders = installed(all_contenders(shop), wish.only)
+        if not contenders:
+            print("Nobody is left to be measured")
+            return 1
         field = Field(shop, scale, contenders, most_streams)
         names = [each.name for each in contenders]
         results = Results(names, goals=scale == Scale())

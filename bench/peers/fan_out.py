@@ -1,6 +1,6 @@
 """
-Fan-out: an event that all streams follow, from its publication to the last byte of the
-last stream, and what a delivery costs.
+Fan-out: an event of an id that all streams follow, among others, from its publication
+to the last byte of the last stream, and what a delivery costs.
 """
 
 import time
@@ -8,12 +8,14 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from bench.peers.contender import Contender, Meter, Running
-from bench.peers.field import STORING, Field
+from bench.peers.field import ONE_CHANNEL, STORING, Field
 from bench.peers.load import Load
 from bench.peers.picture import Line, Point
-from bench.peers.results import Results
+from bench.peers.results import NCHAN, Results
+from bench.peers.work import NOBODY, draw
 
-_ALL = 1  # the id that they follow
+_ALL = NOBODY - 1  # the id that they all follow
+_IDS = 10  # of a stream, as far as it can
 
 
 def fan_out(field: Field, results: Results) -> None:
@@ -22,6 +24,12 @@ def fan_out(field: Field, results: Results) -> None:
             f"{STORING}: each killmail is stored, durably, as part of its publication;"
             " in the other column it was stored before. The peers store nothing."
         )
+    if any(each.name == NCHAN for each in field.contenders):
+        results.note(f"{NCHAN} is told of an event by a POST, others by a line.")
+    results.note(
+        f"fan-out: each stream follows {_IDS} ids, one of which all have; in the column"
+        f" {ONE_CHANNEL}, only this one."
+    )
     for contender in field.contenders:
         _measure(field, results, contender, field.scale.sizes, gzip=False)
 
@@ -39,7 +47,7 @@ def fan_out_gzipped(field: Field, results: Results) -> None:
         _measure(field, results, field.ours, sizes, gzip=True)
     results.note(
         "gzipped: wanderer-sse compresses an event once for all streams, node once for"
-        " each of them."
+        " each of them; the others do not compress streams, or not event by event."
     )
 
 
@@ -68,7 +76,8 @@ def _measure(
 ) -> None:
     scale = field.scale
     work = field.work([[_ALL]] * (len(sizes) * (1 + scale.rounds * scale.publications)))
-    follows = [[_ALL]] * max(sizes)
+    others = draw(max(sizes), min(_IDS, contender.most_ids) - 1)
+    follows = [[_ALL, *ids] for ids in others]
     goals = {} if gzip else {"floor": 1.15, "nchan": 0.42}
     with (
         results.surviving(contender.name, _name(max(sizes), gzip)),

@@ -12,13 +12,17 @@ from bench.peers.contender import Contender
 from bench.peers.load import COMPRESSED_KILLMAIL, GZIP, KILLMAIL, PLAIN, Load
 from bench.peers.nchan import nchan
 from bench.peers.ours import Ours
-from bench.peers.results import OURS
+from bench.peers.results import NCHAN, OURS
 from bench.peers.work import Ids, Maker, Work
 from bench.server import Workshop
 from wanderer_twisted import __version__
 
 #: This server once more, where each killmail is stored when it is published.
 STORING = f"{OURS}, storing"
+
+#: Streams of nchan at its best, of one channel, and of as many as it can do with.
+ONE_CHANNEL = f"{NCHAN}, 1 channel"
+_CHANNELS = 10
 
 #: There are 28,000 ports for connections that go out from one address.
 _STREAMS_OF_A_SOURCE = 20_000
@@ -109,9 +113,10 @@ class Field:
     @property
     def comparable(self) -> Sequence[Contender]:
         """
-        But for what this server does besides.
+        Each once.
         """
-        return [each for each in self.contenders if each.name != STORING]
+        variants = STORING, ONE_CHANNEL
+        return [each for each in self.contenders if each.name not in variants]
 
     @property
     def ours(self) -> Ours | None:
@@ -121,7 +126,8 @@ class Field:
 def all_contenders(shop: Workshop) -> Sequence[Contender]:
     return (
         piped.floor(),
-        nchan(),
+        nchan(NCHAN, _CHANNELS),
+        nchan(ONE_CHANNEL, 1),
         piped.node(),
         piped.aiohttp(),
         piped.starlette(),

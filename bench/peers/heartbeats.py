@@ -17,6 +17,9 @@ _INTERVAL = 2
 
 
 def heartbeats(field: Field, results: Results) -> None:
+    results.note(
+        "heartbeats: the floor sends all at once, and wanderer-sse each when it is due."
+    )
     for contender in field.comparable:
         if isinstance(contender, Ours):
             contender = attrs.evolve(contender, heartbeat=_INTERVAL)

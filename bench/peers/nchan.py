@@ -111,15 +111,15 @@ class Nchan(Contender):
         return ",".join(map(str, ids))
 
 
-def nchan() -> Nchan:
+def nchan(name: str, channels: int) -> Nchan:
     """
-    A stream of 50 channels is more than it is made for, so it has 10.
+    :param channels: of a stream, at most; what it can do depends on that very much.
     """
     return Nchan(
-        name="nchan",
+        name=name,
         version=_version(),
         package="Debian: nginx-light, libnginx-mod-nchan",
-        most_ids=10,
+        most_ids=channels,
         repeats=True,
     )
 

@@ -25,7 +25,7 @@ class Figure:
     One line of the tables.
 
     :ivar values: of each contender, the rounds'.
-    :ivar most: what this server has to reach: against whom, or ``""`` for the unit.
+    :ivar most: what this server has to reach, as :meth:`Results.add` takes it.
     """
 
     what: str

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 
 from bench.peers.contender import Contender, Meter
-from bench.peers.field import STORING, Field
+from bench.peers.field import ONE_CHANNEL, STORING, Field
 from bench.peers.results import Results
 from bench.peers.storm import WARM_UP
 from bench.peers.work import Event, Ids, draw, draw_events
@@ -41,6 +41,8 @@ class Followers:
 
 def selective(field: Field, results: Results) -> None:
     for contender in field.contenders:
+        if contender.name == ONE_CHANNEL:
+            continue
         with results.surviving(contender.name, "selective"):
             _measure(field, results, contender)
 
