@@ -7,6 +7,7 @@ while it moves.
 """
 
 import re
+from functools import lru_cache
 from typing import ClassVar
 
 import attrs
@@ -24,6 +25,7 @@ class BadCursor(ValueError):
     """
 
 
+@lru_cache(1024)  # thousands of streams are at the same number
 def base36(number: int, width: int = _NUMBER) -> str:
     """
     Write *number* with *width* digits.

@@ -7,7 +7,6 @@ import attrs
 from wanderer_twisted.frames import Frame
 from wanderer_twisted.records import Hole, Record
 from wanderer_twisted.stream import events
-from wanderer_twisted.stream.cursor import base36
 
 
 @attrs.define(eq=False)
@@ -15,17 +14,11 @@ class KillmailEntry:
     """
     A killmail on its way to any number of streams, encoded once for all of them: only
     the line with the cursor differs, and it comes last.
-
-    :ivar number: as cursors have it.
     """
 
     record: Record
     seq: int
-    number: str = attrs.field(init=False, repr=False)
     _frames: dict[bool, Frame] = attrs.field(factory=dict, init=False, repr=False)
-
-    def __attrs_post_init__(self) -> None:
-        self.number = base36(self.seq)
 
     @property
     def size(self) -> int:
@@ -54,10 +47,6 @@ class HoleEntry:
     @property
     def seq(self) -> int:
         return self.hole.seq
-
-    @property
-    def number(self) -> str:
-        return base36(self.seq)
 
 
 Entry = KillmailEntry | HoleEntry

@@ -282,7 +282,7 @@ class Session:
             frame = entry.frame(self.wish.with_items)
         else:
             return
-        self._write(frame, entry.number.join(self._id_around))
+        self._write(frame, base36(self.seq).join(self._id_around))
 
     def warn(self, kind: str, message: str) -> None:
         """
