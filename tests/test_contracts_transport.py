@@ -385,6 +385,7 @@ class GzipTest(SyncCase):
         """
         The head says that it is compressed, and does not forbid what has been done.
         """
+        self.end.transport.write(FRAME, END)
         self.end.take()
         head = self.end._peer.received.partition(b"\r\n\r\n")[0].split(b"\r\n")
         self.assertIn(b"Content-Encoding: gzip", head)

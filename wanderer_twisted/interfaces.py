@@ -408,7 +408,8 @@ class IClientTransport(Interface):
 
     def open(producer: Any) -> None:
         """
-        Send the response's head and register *producer*, an ``IPushProducer``.
+        Take the client's connection and register *producer*, an ``IPushProducer``. The
+        response's head goes out with the first event.
         """
 
     def write(frame: Frame, end: bytes) -> int:

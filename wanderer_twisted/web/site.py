@@ -4,7 +4,7 @@ with the one envelope.
 """
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from io import BytesIO
 from sys import intern
 from typing import IO, Any
@@ -69,6 +69,20 @@ class Visit:
         return ids.get(name, otherwise)
 
 
+class _Head:
+    """
+    Where a head is written that is not sent yet.
+    """
+
+    disconnecting = False
+
+    def __init__(self) -> None:
+        self.parts: list[bytes] = []
+
+    def writeSequence(self, parts: Iterable[bytes]) -> None:
+        self.parts.extend(parts)
+
+
 @provider(INonQueuedRequestFactory)
 class PublicRequest(Request):
     """
@@ -123,23 +137,26 @@ class PublicRequest(Request):
             self.setHeader(b"Connection", b"close")
             self.current_channel.answer_last()
 
-    def hand_over(self, protocol: object) -> Any:
+    def hand_over(self, protocol: object) -> tuple[Any, bytes]:
         """
-        Send the head of the response and leave the connection to *protocol*. This
-        request is over; its handler may end as if it were answered.
+        Leave the connection to *protocol*. This request is over; its handler may end
+        as if it were answered.
 
         :param protocol: what the transport calls from now on: ``dataReceived`` and
             ``connectionLost``.
-        :returns: the connection's transport.
+        :returns: the connection's transport, and the head of the response, which has
+            not been sent: with the first event behind it, it takes one call.
         """
         channel = self.channel
         assert channel is not None
         self.answer_last()
+        transport = channel.hand_over(protocol)
+        channel.transport = head = _Head()
         self.write(b"")  # the head alone: no chunk
         self.handed_over = True
         self.channel = None
         self.site.responses[self.code] += 1
-        return channel.hand_over(protocol)
+        return transport, b"".join(head.parts)
 
     def finish(self) -> None:
         if not self.handed_over:

@@ -69,6 +69,7 @@ class SSETransport:
         "_chunked",
         "_connection",
         "_gzip",
+        "_head",
         "_ignored",
         "_lingering",
         "_request",
@@ -86,20 +87,21 @@ class SSETransport:
         self._chunked = False
         self._transport: Any = None  # None when there is no other end
         self._connection: tcp.Connection | None = None  # where we send at once
+        self._head = b""  # goes with the first event
         self._ignored = 0
         self._lingering: IDelayedCall | None = None
 
     def open(self, producer: IPushProducer) -> None:
         """
-        Send the head and take the connection over. A producer whose client is already
-        gone is stopped at once, as Twisted's own consumers do.
+        Take the connection over. A producer whose client is already gone is stopped at
+        once, as Twisted's own consumers do.
         """
         request, self._request = self._request, None
         if request is None or request.current_channel is None:
             producer.stopProducing()
             return
         set_stream_headers(request.responseHeaders, self._gzip is not None)
-        self._transport = request.hand_over(self)
+        self._transport, self._head = request.hand_over(self)
         self._chunked = bool(request.chunked)
         self._connection = _plain_tcp(self._transport)
         _watch_peer(self._transport)
@@ -125,6 +127,8 @@ class SSETransport:
         return size
 
     def _send(self, data: bytes) -> None:
+        if self._head:
+            data, self._head = self._head + data, b""
         connection = self._connection
         # _tempDataLen is Twisted's own; a test fails when it is renamed.
         if connection is None or connection.dataBuffer or connection._tempDataLen:
@@ -147,6 +151,7 @@ class SSETransport:
         last = b"" if self._gzip is None else self._gzip.finish()
         if self._chunked:
             last = (b"%x\r\n%b\r\n" % (len(last), last) if last else b"") + _LAST_CHUNK
+        last = self._head + last
         if getattr(transport, "disconnected", False):  # it is the client that left
             return
         transport.unregisterProducer()
