@@ -79,7 +79,7 @@ class PlanTests(DryRunCase):
             },
         )
         ((wanted, cutoff),) = self.site.history.asked
-        self.assertEqual(wanted.character_ids, {CHARACTER})
+        self.assertEqual(wanted.character_ids, (CHARACTER,))
         self.assertEqual(cutoff, NOW - 7 * DAY)
 
     def test_since(self) -> None:
