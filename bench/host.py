@@ -35,6 +35,7 @@ from wanderer_twisted.records import ArchivedDay, Change, Commit, Entry
 from wanderer_twisted.sources.pacing import Pace
 from wanderer_twisted.store import writing
 from wanderer_twisted.tap import Options, makeService
+from wanderer_twisted.web import transport
 
 _TICK = 0.002
 
@@ -185,6 +186,13 @@ class Control(LineReceiver):
             rows.append([entry.killmail.killmail_id, asked, self._committed_at, told])
             await deferLater(self._reactor, interval)
         return rows
+
+    async def do_buffer(self) -> Any:
+        """
+        Have streams that are opened from now on write through Twisted's buffer.
+        """
+        transport._plain_tcp = lambda connection: None
+        return {}
 
     async def do_hold(self, count: int) -> Any:
         """

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from statistics import median
 
 from bench.peers.contender import Contender, Meter, Running
-from bench.peers.field import ONE_CHANNEL, STORING, Field
+from bench.peers.field import BUFFERED, ONE_CHANNEL, STORING, Field
 from bench.peers.load import Load
 from bench.peers.picture import Line, Point
 from bench.peers.results import NCHAN, Results
@@ -23,6 +23,11 @@ def fan_out(field: Field, results: Results) -> None:
         results.note(
             f"{STORING}: each killmail is stored, durably, as part of its publication;"
             " in the other column it was stored before. The peers store nothing."
+        )
+    if any(each.name == BUFFERED for each in field.contenders):
+        results.note(
+            f"{BUFFERED}: the same, but each write goes through Twisted's buffer and"
+            " the reactor's next turn, as request.write has it."
         )
     if any(each.name == NCHAN for each in field.contenders):
         results.note(f"{NCHAN} is told of an event by a POST, others by a line.")

@@ -20,6 +20,10 @@ from wanderer_twisted import __version__
 #: This server once more, where each killmail is stored when it is published.
 STORING = f"{OURS}, storing"
 
+#: And once more, where each write goes through Twisted's buffer, as ``request.write``
+#: does it.
+BUFFERED = f"{OURS}, buffered"
+
 #: Streams of nchan at its best, of one channel, and of as many as it can do with.
 ONE_CHANNEL = f"{NCHAN}, 1 channel"
 _CHANNELS = 10
@@ -115,7 +119,7 @@ class Field:
         """
         Each once.
         """
-        variants = STORING, ONE_CHANNEL
+        variants = STORING, BUFFERED, ONE_CHANNEL
         return [each for each in self.contenders if each.name not in variants]
 
     @property
@@ -133,6 +137,7 @@ def all_contenders(shop: Workshop) -> Sequence[Contender]:
         piped.starlette(),
         Ours(name=OURS, version=__version__, package="", gzips=True, shop=shop),
         Ours(name=STORING, version=__version__, package="", shop=shop, store=True),
+        Ours(name=BUFFERED, version=__version__, package="", shop=shop, buffered=True),
     )
 
 

@@ -27,13 +27,16 @@ class OurServer(Running):
     that they are compared with handing out alone.
 
     :param store: have each killmail stored only when it is published.
+    :param buffered: have all writes go through Twisted's buffer.
     """
 
-    def __init__(self, server: Server, count: int, store: bool) -> None:
+    def __init__(self, server: Server, count: int, store: bool, buffered: bool) -> None:
         self._server = server
         self._command = "publish" if store else "release"
         self.port = server.port
         self.pids = [server.pid]
+        if buffered:
+            server.do("buffer")
         if not store:
             server.do("hold", count=count)
 
@@ -62,16 +65,18 @@ class Ours(Contender):
     """
     The contender.
 
-    :ivar store: see :class:`OurServer`.
+    :ivar store: see :class:`OurServer`; :ivar buffered: likewise.
     :ivar heartbeat: of its streams, in seconds.
     """
 
     shop: Workshop
     store: bool = False
+    buffered: bool = False
     heartbeat: int = 60
 
     def start(self, work: Work) -> OurServer:
-        return OurServer(self.serve(work), len(work.events), self.store)
+        count = len(work.events)
+        return OurServer(self.serve(work), count, self.store, self.buffered)
 
     def serve(self, work: Work, database: Path | None = None) -> Server:
         """
