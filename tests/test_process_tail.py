@@ -7,6 +7,7 @@ import shlex
 import signal
 import sys
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 
 from tests.processes import Process, Server
 from tests.test_examples import DemoCase
@@ -51,8 +52,11 @@ class CrashTests(TailCase):
             stream={"retry_ms": 1000},
         )
         await self.until("a feed that has begun", self.server_.has_begun)
+        # A moment, and not days: what is just young enough now would not be later.
+        began = datetime.now(UTC) - timedelta(days=80)
+        since = began.strftime("%Y-%m-%dT%H:%M:%SZ")
         options = (
-            *("--json", "--characters", characters, "--days", "90"),
+            *("--json", "--characters", characters, "--since", since),
             *("--cursor", str(self.folder / "cursor")),
         )
         base = self.server_.url("").rstrip("/")
@@ -73,7 +77,8 @@ class CrashTests(TailCase):
         )
         await self.cut(self.server_, second)
         await simulator.play(20)
-        wanted = await self.all_of(characters, len(simulator.played))
+        query = f"character_ids={characters}&since={since}"
+        wanted = await self.all_of(query, len(simulator.played))
         await self.until(
             "all killmails", lambda: wanted <= {*shown(first), *shown(second)}
         )
@@ -91,13 +96,12 @@ class CrashTests(TailCase):
         await self.until("a loss", lambda: "trying again" in process.err)
         await server.start()
 
-    async def all_of(self, characters: str, announced: int) -> set[int]:
+    async def all_of(self, query: str, announced: int) -> set[int]:
         """
         What a client that comes when all is over gets of the past.
         """
         server = self.server_
         await self.until("all", lambda: len(server.announced()) >= announced, within=60)
-        query = f"character_ids={characters}&preload_days=90"
         late = self.client(server, query)
         await self.until("its past", lambda: late.named("transition"))
         return set(late.killmails)
