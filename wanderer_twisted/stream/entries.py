@@ -23,9 +23,9 @@ class KillmailEntry:
     @property
     def size(self) -> int:
         """
-        Bytes that it takes, roughly: the frame's, and what it is compressed to.
+        Bytes that it takes, roughly: its body, with items, and the frame without.
         """
-        return 2 * self.record.sizes[0]
+        return sum(self.record.sizes)
 
     def frame(self, with_items: bool) -> Frame:
         if with_items not in self._frames:

@@ -215,7 +215,7 @@ class Hub(Service):
         if isinstance(entry, HoleEntry):
             return self.sessions
         self.rate.count()
-        return list(self._registry.find(entry.record.facts))
+        return self._registry.find(entry.record.facts)
 
     def _hand(self, session: Session, entry: Entry) -> None:
         try:

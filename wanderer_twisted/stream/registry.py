@@ -68,23 +68,22 @@ class Registry(Generic[M]):
                 else:
                     del index[each]
 
-    def find(self, facts: Facts) -> Collection[M]:
+    def find(self, facts: Facts) -> list[M]:
         """
         The members whose ids match, each once; the caller may add and remove members
         while it walks over the answer.
         """
-        found = set(self._everything)
-        found.update(_each(self._by["system"].get(facts.system_id, ())))
+        groups: list[Collection[M]] = [self._everything] if self._everything else []
         for index, ids in (
+            (self._by["system"], (facts.system_id,)),
             (self._by["character"], facts.character_ids),
             (self._by["corporation"], facts.corporation_ids),
             (self._by["alliance"], facts.alliance_ids),
         ):
             if index:
-                for each in ids:
-                    if each in index:
-                        found.update(_each(index[each]))
-        return found
+                groups += [_each(index[each]) for each in ids if each in index]
+        # Of several, some may have the same members; of one, none has.
+        return list(groups[0] if len(groups) == 1 else set().union(*groups))
 
     @property
     def ids(self) -> int:
