@@ -78,7 +78,7 @@ def _line(event: LogEvent) -> dict[str, object]:
         "time": timestamp(seconds) if isinstance(seconds, float) else None,
         "level": getattr(level, "name", "info"),
         "system": str(event.get("log_system") or event.get("log_namespace", "-")),
-        "message": formatEvent(event),
+        "message": _message(event),
     }
     for key, value in event.items():
         if not key.startswith("log_") and key not in _LEGACY and _is_plain(value):
@@ -86,6 +86,17 @@ def _line(event: LogEvent) -> dict[str, object]:
     if "log_failure" in event:
         line["failure"] = _traceback(event["log_failure"])
     return line
+
+
+def _message(event: LogEvent) -> str:
+    """
+    As Twisted's own function has it, but at a tenth of the time where a format asks for
+    nothing that only Twisted knows.
+    """
+    try:
+        return event["log_format"].format_map(event)
+    except Exception:  # the other one never raises
+        return formatEvent(event)
 
 
 def _is_plain(value: object) -> bool:
