@@ -5,6 +5,7 @@ An owner for coroutines that run by themselves.
 from collections.abc import Coroutine
 from typing import Any
 
+from twisted.application.service import Service
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.logger import Logger
 from twisted.python.failure import Failure
@@ -44,3 +45,23 @@ class Tasks:
         if isinstance(result, Failure) and not result.check(CancelledError):
             self.failures += 1
             self._log.failure("a task failed", result)
+
+
+class Background(Service):
+    """
+    A service that is one coroutine, begun at its start and cancelled at its end.
+    """
+
+    def __init__(self) -> None:
+        self._tasks = Tasks()
+
+    def startService(self) -> None:
+        super().startService()
+        self._tasks.start(self._run())
+
+    def stopService(self) -> None:
+        super().stopService()
+        self._tasks.cancel()
+
+    async def _run(self) -> None:
+        raise NotImplementedError

@@ -5,7 +5,6 @@ Names that came too late for their killmails, put in afterwards.
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
-from twisted.application.service import Service
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -16,7 +15,7 @@ from wanderer_twisted.ingest.names import NameBook
 from wanderer_twisted.interfaces import IKillmailStore, StoreUnavailable
 from wanderer_twisted.killmail import Body, decode, encode_again, nameable_ids
 from wanderer_twisted.records import Record
-from wanderer_twisted.tasks import Tasks
+from wanderer_twisted.tasks import Background
 
 _SLICE = 20
 _PATIENCE = 30.0
@@ -109,7 +108,7 @@ class Namer:
             return record.body
 
 
-class Renamer(Service):
+class Renamer(Background):
     """
     Looks, from time to time, for killmails that were stored before all their names
     were known, and has them written again, a few at a time.
@@ -126,12 +125,12 @@ class Renamer(Service):
         names: NameBook,
         every: float = 60.0,
     ) -> None:
+        super().__init__()
         self._clock = clock
         self._store = store
         self._names = names
         self._namer = Namer(clock, store, names)
         self._every = every
-        self._tasks = Tasks()
 
     @property
     def renamed(self) -> int:
@@ -140,17 +139,8 @@ class Renamer(Service):
         """
         return self._namer.renamed
 
-    def startService(self) -> None:
-        super().startService()
-        if self._names.enabled:
-            self._tasks.start(self._run())
-
-    def stopService(self) -> None:
-        super().stopService()
-        self._tasks.cancel()
-
     async def _run(self) -> None:
-        while True:
+        while self._names.enabled:
             await deferLater(self._clock, self._every)
             try:
                 while await self._slice():

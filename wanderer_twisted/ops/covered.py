@@ -4,7 +4,6 @@ How many days of the past the store has whole.
 
 from collections.abc import Sequence
 
-from twisted.application.service import Service
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
@@ -13,12 +12,12 @@ from twisted.logger import Logger
 from wanderer_twisted.completeness import past_days
 from wanderer_twisted.interfaces import IKillmailStore, StoreUnavailable
 from wanderer_twisted.records import ArchivedDay
-from wanderer_twisted.tasks import Tasks
+from wanderer_twisted.tasks import Background
 
 _EVERY = 60.0
 
 
-class Covered(Service):
+class Covered(Background):
     """
     Looks from time to time, so that whoever asks need not wait for the store.
 
@@ -37,21 +36,13 @@ class Covered(Service):
         max_days: int,
         backfill_days: int,
     ) -> None:
+        super().__init__()
         self.days = max(max_days, backfill_days)
         self.backfill_days = backfill_days
         self.days_complete = 0
         self.backfill_days_complete = 0
         self._clock = clock
         self._store = store
-        self._tasks = Tasks()
-
-    def startService(self) -> None:
-        super().startService()
-        self._tasks.start(self._run())
-
-    def stopService(self) -> None:
-        super().stopService()
-        self._tasks.cancel()
 
     async def _run(self) -> None:
         while True:

@@ -2,21 +2,20 @@
 An older database gets its missing indexes while the server runs.
 """
 
-from twisted.application.service import Service
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from wanderer_twisted.interfaces import IKillmailStore, StoreUnavailable
-from wanderer_twisted.tasks import Tasks
+from wanderer_twisted.tasks import Background
 
 #: Between two slices, so that the writer is free for what comes live.
 _PAUSE = 0.05
 _RETRY = 30.0
 
 
-class Indexing(Service):
+class Indexing(Background):
     """
     Indexes slice after slice until all is; then it rests for good.
 
@@ -26,18 +25,10 @@ class Indexing(Service):
     _log = Logger()
 
     def __init__(self, clock: IReactorTime, store: IKillmailStore) -> None:
+        super().__init__()
         self.slices = 0
         self._clock = clock
         self._store = store
-        self._tasks = Tasks()
-
-    def startService(self) -> None:
-        super().startService()
-        self._tasks.start(self._run())
-
-    def stopService(self) -> None:
-        super().stopService()
-        self._tasks.cancel()
 
     async def _run(self) -> None:
         more = True

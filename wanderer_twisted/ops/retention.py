@@ -2,21 +2,20 @@
 Removing what is older than the store keeps.
 """
 
-from twisted.application.service import Service
 from twisted.internet.defer import CancelledError
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from wanderer_twisted.interfaces import IKillmailStore, StoreUnavailable
-from wanderer_twisted.tasks import Tasks
+from wanderer_twisted.tasks import Background
 
 #: Between two looks for something to remove, and between two slices of it.
 EVERY_SECONDS = 600.0
 _SLICE_SECONDS = 0.5
 
 
-class Retention(Service):
+class Retention(Background):
     """
     Prunes in slices, so that the store's writer is never held for long.
 
@@ -26,18 +25,10 @@ class Retention(Service):
     _log = Logger()
 
     def __init__(self, clock: IReactorTime, store: IKillmailStore) -> None:
+        super().__init__()
         self.slices = 0
         self._clock = clock
         self._store = store
-        self._tasks = Tasks()
-
-    def startService(self) -> None:
-        super().startService()
-        self._tasks.start(self._run())
-
-    def stopService(self) -> None:
-        super().stopService()
-        self._tasks.cancel()
 
     async def _run(self) -> None:
         while True:
