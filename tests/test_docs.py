@@ -321,6 +321,15 @@ class NamesTests(SyncCase):
         self.assertIn(f"At most {MOST_TOKENS:,} are read", text)
         self.assertIn(f"(the last {MOST_REMOVED:,})", text)
 
+    def test_reasons(self) -> None:
+        """
+        Why streams end, for the operator.
+        """
+        closings = [*calls("close", folder="stream"), *calls("end")]
+        given = {args[0] for _, args in closings if args and isinstance(args[0], str)}
+        said = OPERATIONS.names("Reasons of a stream's end")
+        self.assertEqual({*said}, given | {*ENDS})
+
     def test_names_of_participants(self) -> None:
         """
         The keys under which names are sent.
