@@ -220,7 +220,7 @@ def _tune_collector() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(20_000, 50, 50)
+    gc.set_threshold(20_000)
 
 
 def _raise_file_limit() -> None:
