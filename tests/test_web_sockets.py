@@ -458,10 +458,35 @@ class TlsTests(SocketsCase):
     A stream over TLS, whose transport is not a socket's.
     """
 
-    async def test_stream(self) -> None:
+    async def test_stuck(self) -> None:
         """
         It opens, tells its backlog, and ends by a cut.
         """
+        client = await self.open_over_tls()
+        client.transport.pauseProducing()
+        (session,) = self.public.hub.sessions
+        session.transport.write(Frame("x", b"x" * 20_000_000), b"\n")
+        await self.until(lambda: session.transport.backlog() > 1_000_000)
+        session.close("stuck")
+        await self.until(lambda: not self.public.admission.open)
+        client.transport.resumeProducing()
+        client.transport.abortConnection()
+        await client.lost
+
+    async def test_clean_end(self) -> None:
+        """
+        What was written arrives, and the end behind it.
+        """
+        client = await self.open_over_tls()
+        (session,) = self.public.hub.sessions
+        session.transport.write(Frame("x", b"x" * 1_000_000), b"\n")
+        session.close("draining")
+        await client.lost
+        response, _ = parse(client.raw)
+        self.assertEqual(len(response.body), len(CONNECTED) + 1_000_001)
+        self.assertTrue(client.raw.endswith(b"\r\n0\r\n\r\n"))
+
+    async def open_over_tls(self) -> Client:
         certificate = self_signed()
         path = self.mktemp()
         with open(path, "wb") as file:
@@ -472,18 +497,12 @@ class TlsTests(SocketsCase):
             "localhost", trustRoot=ssl.Certificate.loadPEM(certificate.dumpPEM())
         )
         endpoint = HostnameEndpoint(self.reactor, *self.address)
-        client = await connectProtocol(wrapClientTLS(options, endpoint), Client())
+        client: Client = await connectProtocol(
+            wrapClientTLS(options, endpoint), Client()
+        )
         client.transport.write(STREAM)
         await self.until(lambda: CONNECTED in client.raw)
-        client.transport.pauseProducing()
-        (session,) = self.public.hub.sessions
-        session.transport.write(Frame("x", b"x" * 20_000_000), b"\n")
-        await self.until(lambda: session.transport.backlog() > 1_000_000)
-        session.close("stuck")
-        await self.until(lambda: not self.public.admission.open)
-        client.transport.resumeProducing()
-        client.transport.abortConnection()
-        await client.lost
+        return client
 
 
 class ListeningTests(SocketsCase):
