@@ -8,7 +8,9 @@
 #
 # Needs python3 (3.11 or newer) with venv: on Debian, python3-venv.
 
+# Two tests at a time: those with processes and browsers mostly wait.
 PYTHON ?= python3
+JOBS   ?= 2
 VENV   := .venv
 BIN    := $(VENV)/bin
 MODULES := tests/clients/node/node_modules
@@ -21,7 +23,7 @@ run: $(VENV)/installed
 	@exec $(BIN)/twistd -n --pidfile= wanderer-sse --demo
 
 test: $(VENV)/installed-dev
-	@$(BIN)/python -m twisted.trial tests
+	@$(BIN)/python -m twisted.trial --jobs $(JOBS) tests
 
 test-clients: $(VENV)/installed-clients $(MODULES)/installed
 	@$(BIN)/python -m tests.clients
