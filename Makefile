@@ -8,8 +8,8 @@
 #
 # Needs python3 (3.11 or newer) with venv: on Debian, python3-venv.
 
-# Two tests at a time: those with processes and browsers mostly wait.
 PYTHON ?= python3
+# Tests at a time: those with processes and browsers mostly wait.
 JOBS   ?= 2
 VENV   := .venv
 BIN    := $(VENV)/bin
