@@ -1,11 +1,30 @@
 """
-How many streams do what.
+How many streams do what, and which of them come first in a list.
 """
 
-from collections.abc import Iterable
-from typing import Protocol
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final, Protocol
 
 import attrs
+
+from wanderer_twisted.stream.session import Session
+
+#: What comes first: who is farthest behind, took the most, or has been there longest.
+ORDERS: Final[Mapping[str, Callable[[Session], float]]] = {
+    "lag": lambda session: -session.lag,
+    "bytes": lambda session: -session.bytes,
+    "age": lambda session: session.opened_at,
+}
+
+
+def in_order(sessions: Iterable[Session], order: str) -> list[Session]:
+    """
+    Of equals, the one that has been there longest.
+
+    :param order: of :data:`ORDERS`.
+    """
+    rank = ORDERS[order]
+    return sorted(sessions, key=lambda session: (rank(session), session.opened_at))
 
 
 class _Streamer(Protocol):

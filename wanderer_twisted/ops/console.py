@@ -15,6 +15,7 @@ from twisted.python.failure import Failure
 from wanderer_twisted.interfaces import IKillmailStore, StoreUnavailable
 from wanderer_twisted.killmail import MAX_ID, MAX_KILLMAIL_ID
 from wanderer_twisted.ops import listing
+from wanderer_twisted.ops.census import ORDERS, in_order
 from wanderer_twisted.ops.health import Statuses
 from wanderer_twisted.ops.tables import Text, plain
 from wanderer_twisted.ops.verdicts import verdict
@@ -41,12 +42,6 @@ HELPERS: Final[Mapping[str, str]] = {
 _REST: Final = """\
 hub and store are the server's own, and whatever else you type is Python. All streams
 wait while it runs."""
-
-_ORDERS: Final[Mapping[str, Callable[[Session], float]]] = {
-    "lag": lambda session: -session.lag,
-    "bytes": lambda session: -session.bytes,
-    "age": lambda session: 0,  # as they come
-}
 
 P = ParamSpec("P")
 
@@ -118,30 +113,23 @@ class Console:
 
     # --- many streams ----------------------------------------------------------
 
-    @property
-    def _sessions(self) -> list[Session]:
-        """
-        The oldest first.
-        """
-        return sorted(self._hub.sessions, key=lambda each: each.opened_at)
-
     @helper
     def streams(self, n: int = 20, by: str = "lag") -> str:
-        if by not in _ORDERS:
+        if by not in ORDERS:
             raise Mistake(f"by={_shown(by)}: allowed are 'lag', 'bytes' and 'age'")
-        return self._list(sorted(self._sessions, key=_ORDERS[by]), n, "open")
+        return self._list(in_order(self._hub.sessions, by), n, "open")
 
     @helper
     def behind(self, n: int = 20) -> str:
-        late = [session for session in self._sessions if session.lag]
-        return self._list(sorted(late, key=_ORDERS["lag"]), n, "behind")
+        late = [session for session in self._hub.sessions if session.lag]
+        return self._list(in_order(late, "lag"), n, "behind")
 
     @helper
     def who(self, id: int, n: int = 20) -> str:
         _whole("id", id, MAX_ID)
         naming = [
             session
-            for session in self._sessions
+            for session in in_order(self._hub.sessions, "age")
             if any(id in session.wanted.ids(kind) for kind in KINDS)
         ]
         return self._list(naming, n, f"with {id}")
@@ -226,7 +214,11 @@ class Console:
         if session is not None:
             found = self._find(session)
             return listing.killmail(facts, [(found.id, self._verdict(facts, found))])
-        concerned = [each for each in self._sessions if each.wanted.concerns(facts)]
+        concerned = [
+            each
+            for each in in_order(self._hub.sessions, "age")
+            if each.wanted.concerns(facts)
+        ]
         shown = listing.killmail(
             facts, [(each.id, self._verdict(facts, each)) for each in concerned[:n]]
         )

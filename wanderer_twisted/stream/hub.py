@@ -38,8 +38,8 @@ class Hub(Service):
     """
     All open streams, and the store's one listener.
 
-    :ivar published: the last number that was handed out; everything up to it has been
-        told to the streams that follow.
+    :ivar published: the last number that was handed out: a stream follows when it has
+        read up to here. Of what is not :attr:`told` yet, the streams' turn comes.
     :ivar usual_retry_ms: what clients are told to wait, before it is spread.
     :ivar drained_at: UNIX seconds: when a drain that has begun is over.
     :ivar closings: how many streams ended, by reason.

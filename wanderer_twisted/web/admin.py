@@ -2,7 +2,7 @@
 The routes of the admin listener: for the operator, and for Prometheus.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from typing import Any, Final
 
@@ -10,6 +10,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from wanderer_twisted.encoding import dumps, timestamp
+from wanderer_twisted.ops.census import ORDERS, in_order
 from wanderer_twisted.ops.metrics import CONTENT_TYPE, Metrics
 from wanderer_twisted.partition import KINDS
 from wanderer_twisted.stream.hub import Hub
@@ -32,12 +33,6 @@ _MOST_CHANNELS: Final = 100
 #: Streams that are told of in one turn of the reactor.
 _AT_ONCE: Final = 100
 
-#: What comes first: who is farthest behind, took the most, or has been there longest.
-ORDERS: Final[Mapping[str, Callable[[Session], float]]] = {
-    "lag": lambda session: -session.lag,
-    "bytes": lambda session: -session.bytes,
-    "age": lambda session: session.opened_at,
-}
 _KNOWN: Final = ("limit", "order")
 
 
@@ -67,9 +62,7 @@ class Admin:
         The open streams, each with what is known of it.
         """
         limit, order = _read(request.query)
-        sessions = self._hub.sessions
-        # Of equals, the one that has been there longest.
-        sessions.sort(key=lambda session: (ORDERS[order](session), session.opened_at))
+        sessions = in_order(self._hub.sessions, order)
         told = await self._tell(sessions[:limit])
         now = timestamp(self._clock.seconds())
         return answer_json(

@@ -37,7 +37,7 @@ MAX_BEHIND_LAST = 64 * 1024
 _LINGER_SECONDS = 2.0
 
 #: Seconds that a client has to take what is left of its last response.
-_LAST_BYTES_SECONDS = 60.0
+LAST_BYTES_SECONDS = 60.0
 
 
 @attrs.define
@@ -187,7 +187,7 @@ class BoundedChannel(HTTPChannel):
     def requestDone(self, request: Request) -> None:
         super().requestDone(request)
         if not self.persistent:
-            self._abort_in(_LAST_BYTES_SECONDS)
+            self._abort_in(LAST_BYTES_SECONDS)
 
     @property
     def _deaf(self) -> bool:

@@ -39,7 +39,7 @@ _HEALTH_CHECKS = frozenset(
 @attrs.frozen
 class Visit:
     """
-    Who asks, and when; what is left of a request once its stream is open.
+    Who asks, and when.
 
     :ivar client: seen through the trusted proxies.
     :ivar agent: the browser or program, as it calls itself.
@@ -251,8 +251,7 @@ class PublicRequest(Request):
 
     def connectionLost(self, reason: Failure) -> None:
         """
-        The client left before the end: how nearly every stream ends. Twisted logs
-        nothing then.
+        The client left before the end. Twisted logs nothing then.
         """
         super().connectionLost(reason)
         if hasattr(self, "visit"):

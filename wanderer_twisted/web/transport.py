@@ -28,6 +28,7 @@ from zope.interface import implementer
 
 from wanderer_twisted.frames import Frame, GzipStream
 from wanderer_twisted.interfaces import IClientTransport
+from wanderer_twisted.web.channel import LAST_BYTES_SECONDS, MAX_BEHIND_LAST
 from wanderer_twisted.web.site import PublicRequest, PublicSite
 
 _TYPE: Final = b"text/event-stream; charset=utf-8"
@@ -35,12 +36,6 @@ _TYPE: Final = b"text/event-stream; charset=utf-8"
 #: A peer that acknowledges nothing for a minute is gone, or never reads. After 20 s of
 #: silence the kernel asks, every 10 s, whether it is there.
 _USER_TIMEOUT_MS, _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL = 60_000, 20, 10
-
-#: Seconds that a client has to take what is left of its stream.
-_LAST_BYTES_SECONDS: Final = 60.0
-
-#: A client that sends more than this behind its request is dropped.
-_MOST_IGNORED: Final = 64 * 1024
 
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
@@ -146,22 +141,19 @@ class SSETransport:
 
     def close(self) -> None:
         transport, self._transport = self._transport, None
-        if transport is None:
+        # Where it is the client that left, there is nobody to tell.
+        if transport is None or getattr(transport, "disconnected", False):
             return
         last = b"" if self._gzip is None else self._gzip.finish()
         if self._chunked:
             last = (b"%x\r\n%b\r\n" % (len(last), last) if last else b"") + _LAST_CHUNK
         last = self._head + last
-        if getattr(transport, "disconnected", False):  # it is the client that left
-            return
         transport.unregisterProducer()
         if last:
             transport.write(last)
         transport.loseConnection()
         clock: IReactorTime = self._site.reactor
-        self._lingering = clock.callLater(
-            _LAST_BYTES_SECONDS, transport.abortConnection
-        )
+        self._lingering = clock.callLater(LAST_BYTES_SECONDS, transport.abortConnection)
 
     def abort(self) -> None:
         transport, self._transport = self._transport, None
@@ -176,7 +168,7 @@ class SSETransport:
         Read what a client sends behind its request, to notice that it leaves.
         """
         self._ignored += len(data)
-        if self._ignored > _MOST_IGNORED and self._transport is not None:
+        if self._ignored > MAX_BEHIND_LAST and self._transport is not None:
             self._transport.abortConnection()
 
     def connectionLost(self, reason: Failure) -> None:
