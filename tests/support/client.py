@@ -242,6 +242,9 @@ class CheckedClient:
     def _on_warning(self, event: Event, oracle: Oracle) -> None:
         assert event.data["type"] in ("feed_gap", "draining", "history_incomplete")
 
+    def _on_error(self, event: Event, oracle: Oracle) -> None:
+        assert event.data["type"] == "kicked"
+
     def _take(self, kill: dict[str, Any]) -> None:
         killmail_id = kill["killmail_id"]
         assert killmail_id not in self.got, f"killmail {killmail_id} twice"

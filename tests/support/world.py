@@ -90,6 +90,7 @@ _KINDS = [
     "prune",
     "crash",
     "restart",
+    "kick",
     "lose_the_disk",
     "come",
     "come",
@@ -484,6 +485,24 @@ class World:
             self.lose(client)
         self.abandon()
         self.start_server()
+
+    def kick(self, chance: Random) -> None:
+        """
+        The server ends a stream: its operator does, or its token is over. Rather one
+        that lacks something.
+        """
+        streams = [
+            (each, each.session)
+            for each in self.clients
+            if each.session is not None and self.following(each)
+        ]
+        behind = [(each, session) for each, session in streams if session.lag]
+        if streams:
+            client, session = chance.choice(behind or streams)
+            session.end("kicked", "The operator ended it")
+            if chance.random() < 0.7:  # else it was cut before it had all of it
+                self.deliver(client)
+            self.lose(client)
 
     def lose_the_disk(self, chance: Random) -> None:
         """
