@@ -13,6 +13,16 @@ from typing import Any
 from tests.processes import Process, ProcessCase, Simulator
 
 RUN = "from wanderer_twisted.backfill import main; main()"
+#: Code for the process: it is told to stop when it has opened the database.
+STOPPED_AT_ONCE = """
+import os, signal
+from wanderer_twisted.store.sqlite import SqliteStore
+opens = SqliteStore.open
+def told_to_stop(self):
+    opens(self)
+    os.kill(os.getpid(), signal.SIGTERM)
+SqliteStore.open = told_to_stop
+"""
 
 
 class BackfillTests(ProcessCase):
@@ -34,15 +44,18 @@ class BackfillTests(ProcessCase):
         }
         return simulator
 
-    def backfill(self, name: str, *options: str) -> Process:
+    def backfill(self, name: str, *options: str, code: str = "") -> Process:
         """
         A run for the database of this name, in the case's folder.
+
+        :param code: run in its process before it starts.
         """
         config = self.folder / f"{name}-backfill.yaml"
         settings = {"database": f"sqlite:{self.database(name)}", **self.settings}
         config.write_text(json.dumps(settings))
         return self.spawn(
-            sys.executable, "-c", RUN, "--config", str(config), "--days", "2", *options
+            *(sys.executable, "-c", code + RUN, "--config", str(config)),
+            *("--days", "2", *options),
         )
 
     async def ended(self, process: Process) -> int:
@@ -98,6 +111,15 @@ class BackfillTests(ProcessCase):
         self.assertIn("The database had ", vacuumed)
         self.assertEqual(self.stored("own"), stored)
         self.assertFalse((self.folder / "own.db.archive").exists())
+
+    async def test_stopped_at_once(self) -> None:
+        """
+        It hears of a stop from the moment on at which it does anything.
+        """
+        self.settings = {}
+        stopped = self.backfill("own", code=STOPPED_AT_ONCE)
+        self.assertEqual(await self.ended(stopped), 1)
+        self.assertIn("stopped; the next run goes on from here", stopped.err)
 
     async def test_beside_a_server(self) -> None:
         """

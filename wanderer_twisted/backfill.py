@@ -7,7 +7,7 @@ import sys
 from typing import Any, Final, NoReturn
 
 from twisted.internet.defer import CancelledError, Deferred
-from twisted.internet.task import react
+from twisted.internet.task import deferLater, react
 from twisted.python import usage
 
 from wanderer_twisted.config import ConfigError, Settings, load_settings
@@ -103,11 +103,9 @@ class Backfill:
         """
         path = self._options.settings.database_path
         try:
+            # The reactor hears signals once it runs: nothing begins before.
+            await deferLater(self._reactor, 0)
             self._store.open()
-        except DatabaseUnusable as error:
-            self._screen.fail(f"{error}{_advice(error)}")
-            return 1
-        try:
             status = await self._take_in() if self._options.days else 0
             if self._options["vacuum"]:
                 self._screen.vacuumed(*await self._store.vacuum())
@@ -116,6 +114,8 @@ class Backfill:
             self._screen.fail("stopped; the next run goes on from here")
         except UpstreamError as error:
             self._screen.fail(f"{error.reason}; the next run goes on from here")
+        except DatabaseUnusable as error:
+            self._screen.fail(f"{error}{_advice(error)}")
         except StoreUnavailable as error:
             self._screen.fail(f"database {path}: {error}")
         finally:
