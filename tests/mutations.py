@@ -61,6 +61,12 @@ MUTATIONS = [
         "hub.published",
     ),
     Mutation(
+        "what is in memory is told to everybody",
+        "stream/session.py",
+        "if entry.concerns(self.wanted):",
+        "if True:",
+    ),
+    Mutation(
         "a stream that was paused while it followed takes what it missed as told",
         "stream/session.py",
         "        self._paused, self._following = True, False\n",
@@ -196,8 +202,8 @@ MUTATIONS = [
     Mutation(
         "an id on connected where the cursor was refused",
         "stream/session.py",
-        "None if refused else self.cursor,",
-        "self.cursor,",
+        "events.end(None) if refused else self._end,",
+        "self._end,",
     ),
     Mutation(
         "another store's cursor is taken for ours",

@@ -27,8 +27,8 @@ class BroadcastTests(SyncCase):
             self.clock, lambda entry: list(self.streams), self.hand, slice=3
         )
 
-    def hand(self, stream: int, entry: Entry) -> None:
-        self.told.append((entry.seq, stream))
+    def hand(self, streams: list[int], entry: Entry) -> None:
+        self.told += [(entry.seq, stream) for stream in streams]
 
     def add(self, *seqs: int) -> None:
         for seq in seqs:

@@ -41,7 +41,7 @@ class Nowhere:
 
     def write(self, frame: Frame, end: bytes) -> int:
         self.sent += 1
-        return 0
+        return len(frame.plain) + len(end)
 
     def backlog(self) -> int:
         return 0

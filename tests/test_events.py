@@ -144,11 +144,16 @@ class BytesTests(SyncCase):
         A killmail is encoded once; only its ``id`` line is a stream's own.
         """
         entry = KillmailEntry(record(7, live_seq=1, items=2), 1)
-        self.assertIs(entry.frame(False), entry.frame(False))
-        event = parse(entry.frame(False))
+        plain, again, full = (
+            entry.frame_for(Filter(), None, with_items=each)
+            for each in (False, False, True)
+        )
+        assert plain is not None and full is not None
+        self.assertIs(plain, again)
+        event = parse(plain)
         self.assertEqual((event.name, event.id), ("killmail", "l.x"))
         self.assertNotIn("items", event.data["victim"])
-        event = parse(entry.frame(True))
+        event = parse(full)
         self.assertEqual(len(event.data["victim"]["items"]), 2)
 
     def test_heartbeat(self) -> None:

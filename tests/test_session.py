@@ -126,6 +126,19 @@ class LiveTests(StreamCase):
         self.assertEqual(events[1].id, f"l.{self.store.epoch}.00000001")
         self.assertEqual(session.cursor, f"l.{self.store.epoch}.00000002")
 
+    def test_others(self) -> None:
+        """
+        What others were told while it was away moves its cursor, page by page.
+        """
+        session, _ = self.open()
+        cursor, page = session.cursor, self.hub.recent.page
+        session.close("gone")
+        self.announce(*range(1, page + 2), victim=2)
+        self.announce(*range(page + 2, 2 * page + 3))
+        session, transport = self.open(cursor=cursor)
+        self.assertTrue(session.following)
+        self.assertEqual(self.names(transport).count("killmail"), page + 1)
+
     def test_heartbeats(self) -> None:
         """
         One interval after ``connected``, then every interval; each with the cursor and

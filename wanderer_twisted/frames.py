@@ -31,15 +31,22 @@ _EMPTY_BLOCK: Final = b"\0\0\0\xff\xff"
 _LAST_BLOCK: Final = b"\x03\0"
 
 
+def chunk(data: bytes, end: bytes = b"") -> bytes:
+    """
+    A chunk of HTTP/1.1 (RFC 9112, 7.1).
+    """
+    return b"%x\r\n%b%b\r\n" % (len(data) + len(end), data, end)
+
+
 class Frame:
     """
-    One event but for its end, which is the stream's own.
+    One event but for its end, which is the stream's own; many have the same.
 
     :ivar name: of the event.
     :ivar plain: its bytes, up to and with the line feed before the end.
     """
 
-    __slots__ = ("_packed", "_shared", "name", "plain")
+    __slots__ = ("_chunk", "_end", "_packed", "_shared", "name", "plain")
 
     def __init__(self, name: str, plain: bytes, shared: bool = False) -> None:
         """
@@ -49,6 +56,17 @@ class Frame:
         self.plain = plain
         self._shared = shared
         self._packed: bytes | None = None
+        self._end = self._chunk = b""
+
+    def chunk(self, end: bytes) -> bytes:
+        """
+        The whole event, as a chunk of HTTP/1.1. That with the last end is kept: most
+        streams have the same.
+        """
+        if end != self._end:
+            self._chunk = chunk(self.plain, end)
+            self._end = end
+        return self._chunk
 
     @property
     def packed(self) -> bytes:

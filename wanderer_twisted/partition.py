@@ -165,7 +165,14 @@ def is_live(facts: Facts, wanted: Filter, snapshot: Snapshot | None) -> bool:
 
     :param snapshot: the stream's history; None where it has none.
     """
-    if facts.live_seq is None or not wanted.concerns(facts):
+    return wanted.concerns(facts) and live_part_holds(facts, wanted, snapshot)
+
+
+def live_part_holds(facts: Facts, wanted: Filter, snapshot: Snapshot | None) -> bool:
+    """
+    The same of a killmail that *wanted* concerns.
+    """
+    if facts.live_seq is None:
         return False
     if not wanted.values(facts.value, facts.valued_seq, by=facts.live_seq):
         return False

@@ -40,7 +40,7 @@ class Broadcast(Generic[M]):
     Where they are many, history and heartbeats have their turn between two slices.
 
     :param find: whom an entry concerns, asked when its turn has come.
-    :param hand: gives it to one of them.
+    :param hand: gives it to some of them.
     :ivar latency: of what concerned anybody: seconds from the commit to the last
         stream's bytes being handed to its transport.
     """
@@ -49,7 +49,7 @@ class Broadcast(Generic[M]):
         self,
         clock: IReactorTime,
         find: Callable[[Entry], list[M]],
-        hand: Callable[[M, Entry], None],
+        hand: Callable[[list[M], Entry], None],
         slice: int = SLICE,
     ) -> None:
         self.latency = Distribution()
@@ -92,9 +92,11 @@ class Broadcast(Generic[M]):
             if outgoing.concerned is None:
                 outgoing.concerned = self._find(outgoing.entry)
                 outgoing.has_any = bool(outgoing.concerned)
-            while outgoing.concerned and left:
-                left -= 1
-                self._hand(outgoing.concerned.pop(), outgoing.entry)
+            cut = max(0, len(outgoing.concerned) - left)
+            some = outgoing.concerned[cut:]
+            del outgoing.concerned[cut:]
+            left -= len(some)
+            self._hand(some, outgoing.entry)
             if outgoing.concerned:
                 self._turn = self._clock.callLater(0, self._tell)
                 return

@@ -7,6 +7,7 @@ events skip events).
 """
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Literal
 
 from wanderer_twisted import SERVER_NAME
@@ -40,6 +41,21 @@ def end(cursor: str | None) -> bytes:
     behind it.
     """
     return b"\n" if cursor is None else b"id: %b\n\n" % cursor.encode()
+
+
+@lru_cache(1024)  # live streams all have the same, and in one place it is at hand
+def end_around(before: str, behind: str) -> tuple[bytes, bytes]:
+    """
+    The same, but for the number in the cursor, which goes between the two.
+    """
+    return b"id: %b" % before.encode(), b"%b\n\n" % behind.encode()
+
+
+def cursor_in(end: bytes) -> str | None:
+    """
+    The cursor in the end of an event.
+    """
+    return end[len("id: ") : -2].decode() or None
 
 
 def filters(wanted: Filter, preload_days: int, since: int | None) -> dict[str, object]:

@@ -203,8 +203,9 @@ class Hub(Service):
         Hand a commit out. ``published`` moves before the streams are told: one that
         catches up while they are must see that this number is already on its way.
         """
+        now = self.clock.seconds()
         for journalled in commit.journal:
-            entry = as_entry(journalled)
+            entry = as_entry(journalled, now)
             self.published = entry.seq
             self.recent.add(entry)
             self._broadcast.add(entry, commit.ended)
@@ -217,12 +218,27 @@ class Hub(Service):
         self.rate.count()
         return self._registry.find(entry.record.facts)
 
-    def _hand(self, session: Session, entry: Entry) -> None:
-        try:
-            session.publish(entry)
-        except Exception:  # the others must have it all the same
-            self._log.failure("stream {session} failed", session=session.id)
-            session.close("internal")
+    def _hand(self, sessions: list[Session], entry: Entry) -> None:
+        events = size = 0
+        for session in sessions:
+            try:
+                written = session.publish(entry)
+            except Exception:  # the others must have it all the same
+                self._log.failure("stream {session} failed", session=session.id)
+                session.close("internal")
+                continue
+            if written:
+                events += 1
+                size += written
+        if events:
+            self.count(entry.name, events, size)
+
+    def count(self, name: str, events: int, size: int) -> None:
+        """
+        So many events were sent, which took so many bytes together.
+        """
+        self.frames[name] += events
+        self.bytes[name] += size
 
     def warn(self, kind: str, message: str) -> None:
         """

@@ -167,7 +167,8 @@ class Replay:
                 continue
             asked = session.wish.filter, session.snapshot, session.seq
             page = await self._read(partial(hub.store.read_journal, *asked))
-            session.take(map(as_entry, page.entries), page.upto)
+            now = hub.clock.seconds()
+            session.take([as_entry(each, now) for each in page.entries], page.upto)
 
     # --- waiting ---------------------------------------------------------------
 

@@ -16,7 +16,7 @@ from zope.interface import implementer
 
 from wanderer_twisted.frames import Frame
 from wanderer_twisted.interfaces import IClientTransport
-from wanderer_twisted.partition import Filter, Snapshot, is_live
+from wanderer_twisted.partition import Filter, Snapshot
 from wanderer_twisted.stream import events
 from wanderer_twisted.stream.cursor import (
     AfterHistory,
@@ -25,7 +25,7 @@ from wanderer_twisted.stream.cursor import (
     Starting,
     base36,
 )
-from wanderer_twisted.stream.entries import Entry, HoleEntry
+from wanderer_twisted.stream.entries import Entry
 from wanderer_twisted.stream.opening import Opening, Visitor, Wish
 from wanderer_twisted.stream.replay import Replay
 from wanderer_twisted.stream.stall import StallWatch
@@ -44,9 +44,9 @@ class Session:
     __slots__ = (
         "__weakref__",
         "_beat",
+        "_end_around",
         "_following",
         "_hub",
-        "_id_around",
         "_opening",
         "_paused",
         "_replay",
@@ -110,17 +110,23 @@ class Session:
         if isinstance(cursor, AfterHistory):
             self.snapshot = cursor.snapshot
         self.seq = cursor.seq
-        before, behind = cursor.around(self._hub.store.epoch)
-        self._id_around = before, behind
+        self._end_around = events.end_around(*cursor.around(self._hub.store.epoch))
 
     @property
     def cursor(self) -> str:
         """
         Up to where everything is dealt with, match or not.
         """
+        return events.cursor_in(self._end) or ""
+
+    @property
+    def _end(self) -> bytes:
+        """
+        Of an event, with the cursor as it is now.
+        """
         if self.past is not None:
-            return self.past.text(self._hub.store.epoch)
-        return base36(self._upto).join(self._id_around)
+            return events.end(self.past.text(self._hub.store.epoch))
+        return base36(self._upto).encode().join(self._end_around)
 
     @property
     def _upto(self) -> int:
@@ -174,7 +180,7 @@ class Session:
                 self._hub.retry_ms(),
                 now,
             ),
-            None if refused else self.cursor,
+            events.end(None) if refused else self._end,
         )
         if self._opening.gap is not None:
             requested = self.wish.cursor or ""
@@ -263,26 +269,30 @@ class Session:
         :param upto: every number up to this one is among them, or matters to nobody.
         """
         for entry in entries:
-            self._deal_with(entry)
+            self.seq = entry.seq  # before the write, which may pause us
+            if entry.concerns(self.wanted):
+                size = self._tell_of(entry)
+                self._hub.count(entry.name, bool(size), size)
         self.seq = max(self.seq, upto)
 
-    def publish(self, entry: Entry) -> None:
+    def publish(self, entry: Entry) -> int:
         """
-        The hub's call, in the order of numbers. A session that does not follow finds
-        the entry in the store.
+        The hub's call, in the order of numbers, with what concerns this stream. A
+        session that does not follow finds the entry in the store.
+
+        :returns: how many bytes were sent, which the hub counts for all together.
         """
         if self._following and entry.seq > self.seq:
-            self._deal_with(entry)
+            self.seq = entry.seq
+            return self._tell_of(entry)
+        return 0
 
-    def _deal_with(self, entry: Entry) -> None:
-        self.seq = entry.seq  # before the write, which may pause us
-        if isinstance(entry, HoleEntry):
-            frame = events.feed_gap(entry.hole, self._hub.clock.seconds())
-        elif is_live(entry.record.facts, self.wanted, self.snapshot):
-            frame = entry.frame(self.wish.with_items)
-        else:
-            return
-        self._write(frame, base36(self.seq).join(self._id_around))
+    def _tell_of(self, entry: Entry) -> int:
+        wish = self.wish
+        frame = entry.frame_for(wish.filter, self.snapshot, wish.with_items)
+        if frame is None:
+            return 0
+        return self._send(frame, entry.digits.join(self._end_around))
 
     def warn(self, kind: str, message: str) -> None:
         """
@@ -343,15 +353,21 @@ class Session:
         """
         Send an event with the cursor as it is now.
         """
-        self._write(frame, self.cursor)
+        self._write(frame, self._end)
 
-    def _write(self, frame: Frame, cursor: str | None) -> None:
+    def _write(self, frame: Frame, end: bytes) -> None:
+        size = self._send(frame, end)
+        self._hub.count(frame.name, bool(size), size)
+
+    def _send(self, frame: Frame, end: bytes) -> int:
+        """
+        :returns: how many bytes that took; the caller has the hub count them.
+        """
         if self.why is not None:
-            return
-        size = self._transport.write(frame, events.end(cursor))
+            return 0
+        size = self._transport.write(frame, end)
         self.events += 1
         self.bytes += size
-        self._hub.frames[frame.name] += 1
-        self._hub.bytes[frame.name] += size
         if self.watch is not None:
-            self.watch(frame.name, cursor, size)
+            self.watch(frame.name, events.cursor_in(end), size)
+        return size

@@ -2,7 +2,6 @@
 What streams have in common, and need to know of their hub.
 """
 
-from collections import Counter
 from typing import Any, Protocol
 
 import attrs
@@ -47,13 +46,13 @@ class Surroundings(Protocol):
     published: int
     recent: Recent
     wheel: Wheel[Any]
-    frames: Counter[str]
-    bytes: Counter[str]
     history_seconds: Distribution
     history_killmails: Distribution
 
     @property
     def told(self) -> int: ...
+
+    def count(self, name: str, events: int, size: int) -> None: ...
 
     def retry_ms(self) -> int: ...
 

@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
-from wanderer_twisted.frames import Frame, GzipStream
+from wanderer_twisted.frames import Frame, GzipStream, chunk
 from wanderer_twisted.interfaces import IClientTransport
 from wanderer_twisted.web.channel import LAST_BYTES_SECONDS, MAX_BEHIND_LAST
 from wanderer_twisted.web.site import PublicRequest, PublicSite
@@ -65,6 +65,7 @@ class SSETransport:
         "_connection",
         "_gzip",
         "_head",
+        "_idle",
         "_ignored",
         "_lingering",
         "_request",
@@ -81,7 +82,8 @@ class SSETransport:
         self._gzip = GzipStream() if gzip else None
         self._chunked = False
         self._transport: Any = None  # None when there is no other end
-        self._connection: tcp.Connection | None = None  # where we send at once
+        self._connection: tcp.Connection | None = None  # where we may send at once
+        self._idle: socket.socket | None = None  # its socket, until something waits
         self._head = b""  # goes with the first event
         self._ignored = 0
         self._lingering: IDelayedCall | None = None
@@ -110,31 +112,36 @@ class SSETransport:
         if self._gzip is not None:
             data = self._gzip.add(frame, end)
             size = len(data)
-            if self._chunked:
-                data = b"%x\r\n%b\r\n" % (size, data)
+            data = chunk(data) if self._chunked else data
         else:
             size = len(frame.plain) + len(end)
-            if self._chunked:
-                data = b"%x\r\n%b%b\r\n" % (size, frame.plain, end)
-            else:
-                data = frame.plain + end
-        self._send(data)
-        return size
-
-    def _send(self, data: bytes) -> None:
+            data = frame.chunk(end) if self._chunked else frame.plain + end
         if self._head:
             data, self._head = self._head + data, b""
-        connection = self._connection
-        # _tempDataLen is Twisted's own; a test fails when it is renamed.
-        if connection is None or connection.dataBuffer or connection._tempDataLen:
+        idle = self._idle or self._find_idle()
+        if idle is None:
             self._transport.write(data)
-            return
+            return size
         try:
-            sent = connection.socket.send(data)
+            sent = idle.send(data)
         except OSError:  # full, or lost, which the reactor will find by itself
             sent = 0
         if sent < len(data):
+            self._idle = None
             self._transport.write(data[sent:])
+        return size
+
+    def _find_idle(self) -> socket.socket | None:
+        """
+        The socket, where we may send at once: nothing waits in the transport's buffer,
+        which nobody but we fill.
+        """
+        connection = self._connection
+        # _tempDataLen is Twisted's own; a test fails when it is renamed.
+        if connection is None or connection.dataBuffer or connection._tempDataLen:
+            return None
+        self._idle = connection.socket
+        return self._idle
 
     def backlog(self) -> int:
         return 0 if self._transport is None else unsent(self._transport)
@@ -146,7 +153,7 @@ class SSETransport:
             return
         last = b"" if self._gzip is None else self._gzip.finish()
         if self._chunked:
-            last = (b"%x\r\n%b\r\n" % (len(last), last) if last else b"") + _LAST_CHUNK
+            last = (chunk(last) if last else b"") + _LAST_CHUNK
         last = self._head + last
         transport.unregisterProducer()
         if last:
@@ -175,7 +182,7 @@ class SSETransport:
         """
         The producer was stopped by the transport just before.
         """
-        self._transport = self._connection = None
+        self._transport = self._connection = self._idle = None
         self._site.channels -= 1
         lingering, self._lingering = self._lingering, None
         if lingering is not None and lingering.active():
