@@ -10,7 +10,8 @@
  * these. It says its port in a line of JSON, then obeys commands on its standard input:
  *
  *     publish COUNT INTERVAL    So many events, one each INTERVAL milliseconds; answered.
- *     beat INTERVAL             From now on a heartbeat to each stream as often.
+ *     beat INTERVAL             From now on a heartbeat to each stream as often, spread
+ *                               over that time.
  *
  * It is a yardstick, not a server: a stream that does not take an event whole ends it.
  */
@@ -29,7 +30,8 @@ enum {
     MOST_STREAMS = 1 << 17,
     MOST_FRAME = 1 << 16,
     TURN = 1024,
-    BACKLOG = 4096
+    BACKLOG = 4096,
+    TICK = 50 /* milliseconds */
 };
 
 #define HEAD                                                                             \
@@ -62,7 +64,9 @@ static int event_count;
 static long published;
 
 static long left; /* of the command under way */
-static double interval, due, beat_interval, beat_due;
+static double interval, due;
+static double beat_interval, beat_due; /* of a part of the streams, one in each tick */
+static int beat_parts, beat_part;
 
 /* --- streams ---------------------------------------------------------------------- */
 
@@ -177,9 +181,10 @@ static void publish(void)
 
 static void beat(void)
 {
-    for (int fd = 0; fd <= most_fd; fd++)
+    for (int fd = beat_part; fd <= most_fd; fd += beat_parts)
         if (stream_of[fd] && stream_of[fd]->asked)
             tell(fd, BEAT, sizeof BEAT - 1);
+    beat_part = (beat_part + 1) % beat_parts;
 }
 
 static void obey(const char *line)
@@ -189,7 +194,8 @@ static void obey(const char *line)
         interval = milliseconds / 1000;
         due = now();
     } else if (sscanf(line, "beat %lf", &milliseconds) == 1) {
-        beat_interval = milliseconds / 1000;
+        beat_parts = (int)(milliseconds / TICK);
+        beat_interval = TICK / 1000.0;
         beat_due = now() + beat_interval;
     } else {
         refuse("floor: no such command");

@@ -5,6 +5,7 @@ The hub: what was committed goes to the streams that follow.
 import random
 from collections import Counter
 from collections.abc import Callable
+from typing import TypeVar
 
 from twisted.application.service import Service
 from twisted.internet.interfaces import IReactorTime
@@ -27,6 +28,8 @@ from wanderer_twisted.stream.registry import Registry
 from wanderer_twisted.stream.session import Session
 from wanderer_twisted.stream.surroundings import Pace
 from wanderer_twisted.stream.wheel import Wheel
+
+T = TypeVar("T")
 
 #: Killmails of a history, from a pilot's quiet month to a large fleet's quarter.
 _KILLMAILS = (0, 10, 50, 100, 300, 1_000, 3_000, 10_000, 30_000)
@@ -81,7 +84,7 @@ class Hub(Service):
         self._feed_status = feed_status
         self.usual_retry_ms = retry_ms
         self.recent = Recent()
-        self.wheel: Wheel[Session] = Wheel(clock)
+        self.wheel: Wheel[Session] = Wheel(clock, self._beat)
         self._registry: Registry[Session] = Registry()
         self._broadcast = Broadcast(clock, self._concerned, self._hand, slice)
         self._heartbeats: dict[events.Mode, tuple[int, Frame]] = {}
@@ -219,10 +222,27 @@ class Hub(Service):
         return self._registry.find(entry.record.facts)
 
     def _hand(self, sessions: list[Session], entry: Entry) -> None:
+        self._tell(sessions, entry.name, Session.publish, entry)
+
+    def _beat(self, sessions: list[Session]) -> None:
+        self._tell(sessions, "heartbeat", Session.beat, self.told)
+
+    def _tell(
+        self,
+        sessions: list[Session],
+        name: str,
+        tell: Callable[[Session, T], int],
+        what: T,
+    ) -> None:
+        """
+        The same event to each.
+
+        :param tell: returns how many bytes were sent.
+        """
         events = size = 0
         for session in sessions:
             try:
-                written = session.publish(entry)
+                written = tell(session, what)
             except Exception:  # the others must have it all the same
                 self._log.failure("stream {session} failed", session=session.id)
                 session.close("internal")
@@ -231,7 +251,7 @@ class Hub(Service):
                 events += 1
                 size += written
         if events:
-            self.count(entry.name, events, size)
+            self.count(name, events, size)
 
     def count(self, name: str, events: int, size: int) -> None:
         """

@@ -38,12 +38,12 @@ class Session:
     :ivar why: the reason of its end; None while the stream is open.
     :ivar events: how many were sent.
     :ivar bytes: how many were sent, compressed where they are.
+    :ivar every: seconds between heartbeats.
     :ivar watch: called with each event that is sent: its name, cursor and bytes.
     """
 
     __slots__ = (
         "__weakref__",
-        "_beat",
         "_end_around",
         "_following",
         "_hub",
@@ -55,11 +55,13 @@ class Session:
         "_when_closed",
         "bytes",
         "events",
+        "every",
         "id",
         "opened_at",
         "past",
         "seq",
         "snapshot",
+        "tick",
         "visitor",
         "watch",
         "why",
@@ -92,7 +94,8 @@ class Session:
         # have neither.
         self._replay: Replay | None = None
         self._stall: StallWatch | None = None
-        self._beat = 0
+        self.every = wish.heartbeat
+        self.tick = 0  # the wheel's
         self.move_to(opening.cursor)
 
     @property
@@ -187,7 +190,7 @@ class Session:
             gap = events.gap(self._opening.gap, requested, now)
             self.tell(gap)
         if self.why is None:
-            self._schedule_beat()
+            self._hub.wheel.add(self)
             self._go_on()
 
     def _filters(self) -> Mapping[str, object]:
@@ -237,7 +240,7 @@ class Session:
         if self.why is not None:
             return
         self.why, self._following = why, False
-        self._hub.wheel.remove(self, self._beat)
+        self._hub.wheel.remove(self)
         if self._stall is not None:
             self._stall.stop()
         if self._replay is not None:
@@ -304,18 +307,18 @@ class Session:
 
     # --- heartbeats ------------------------------------------------------------
 
-    def _schedule_beat(self) -> None:
-        self._beat = self._hub.wheel.add(self, self.wish.heartbeat)
+    def beat(self, told: int) -> int:
+        """
+        The hub's call, when one is due.
 
-    def on_due(self) -> None:
+        :param told: everything up to this number has been told to those who follow.
+        :returns: how many bytes were sent, which the hub counts for all together.
         """
-        The wheel's call.
-        """
-        self._schedule_beat()
-        if self.past is None:
-            self.seq = self._upto
-        if not self._paused:  # else bytes are on their way to it anyhow
-            self.tell(self._hub.heartbeat(self.mode))
+        if self._following:
+            self.seq = max(self.seq, told)
+        if self._paused:  # bytes are on their way to it anyhow
+            return 0
+        return self._send(self._hub.heartbeat(self.mode), self._end)
 
     # --- the transport's side --------------------------------------------------
 
