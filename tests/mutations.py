@@ -196,8 +196,8 @@ MUTATIONS = [
     Mutation(
         "another filter's cursor is taken as it is",
         "stream/opening.py",
-        "if cursor.fingerprint not in (None, wanted.fingerprint):",
-        "if False:",
+        "if cursor.fingerprint is None or cursor.fingerprint == wanted.fingerprint:",
+        "if True:",
     ),
     Mutation(
         "an id on connected where the cursor was refused",

@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"), allow_nan=False)
+
 
 def dumps(value: object) -> bytes:
     """
@@ -17,7 +19,7 @@ def dumps(value: object) -> bytes:
     :raises ValueError: *value* holds NaN or infinity, or is nested too deeply.
     """
     try:
-        return json.dumps(value, separators=(",", ":"), allow_nan=False).encode("ascii")
+        return _ENCODER.encode(value).encode("ascii")
     except RecursionError as error:
         raise ValueError("nested too deeply") from error
 

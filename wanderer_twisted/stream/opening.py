@@ -126,6 +126,6 @@ def _refuse(
         return "ahead"
     if cursor.expired(marks):
         return "expired"
-    if cursor.fingerprint not in (None, wanted.fingerprint):
-        return "filter"
-    return None
+    if cursor.fingerprint is None or cursor.fingerprint == wanted.fingerprint:
+        return None
+    return "filter"

@@ -50,7 +50,8 @@ class Registry(Generic[M]):
             self._everything.add(member)
         for index, ids in self._indexes(member):
             for each in ids:
-                index[each] = _with(index.get(each, ()), member)
+                others = index.get(each)
+                index[each] = member if others is None else _with(others, member)
 
     def remove(self, member: M) -> None:
         """
@@ -106,8 +107,6 @@ def _with(members: _Members[M], member: M) -> _Members[M]:
         members.add(member)
         return members
     all_of_them = (*_each(members), member)
-    if len(all_of_them) == 1:
-        return member
     return all_of_them if len(all_of_them) <= _FEW else set(all_of_them)
 
 

@@ -6,7 +6,7 @@ The rules are design.md §2.2's; the messages are WandererKills' own where it ha
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import attrs
 
@@ -188,6 +188,10 @@ def _ids(given: Given) -> dict[str, Ids]:
 def _checked(name: str, parts: Sequence[object]) -> Ids:
     if not parts:
         return ()
+    if set(map(type, parts)) == {int}:  # most of them, at a fraction of the time
+        some = frozenset(cast(Sequence[int], parts))
+        if min(some) >= 1 and max(some) <= MAX_ID:
+            return some
     ids = set()
     for part in parts:
         # A JSON true is an int too, and 1.0 is equal to one.
