@@ -4,6 +4,7 @@ JSON and timestamps, in the one form in which this server reads and writes them.
 
 import json
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -41,5 +42,10 @@ def timestamp(seconds: float) -> str:
     :param seconds: UNIX time.
     :returns: ISO 8601 with milliseconds, in UTC, with ``Z``.
     """
-    moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    whole, microseconds = divmod(round(seconds * 1_000_000), 1_000_000)
+    return f"{_whole(whole)}.{microseconds // 1000:03}Z"
+
+
+@lru_cache(64)  # most are of the present second
+def _whole(seconds: int) -> str:
+    return datetime.fromtimestamp(seconds, UTC).isoformat()[: -len("+00:00")]

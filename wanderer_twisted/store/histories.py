@@ -7,12 +7,13 @@ found is handed on to the next.
 """
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import attrs
 
 from wanderer_twisted.days import start_of
+from wanderer_twisted.encoding import dumps
 from wanderer_twisted.interfaces import Expired
 from wanderer_twisted.killmail import Body
 from wanderer_twisted.partition import Filter, Snapshot
@@ -178,21 +179,26 @@ def gather(database: Database, ask: Ask, picker: Picker, after: Place) -> Batch 
         else:
             if not scan.ended:
                 return scan.upto
-        bodies = [
-            body_of(database, connection, place.killmail_id, ask.with_items)
-            for place in picker.places
-        ]
+        ids = [place.killmail_id for place in picker.places]
+        bodies = bodies_of(database, connection, ids, ask.with_items)
     return Batch(bodies, picker.last)
 
 
-def body_of(
+def bodies_of(
     database: Database,
     connection: sqlite3.Connection,
-    killmail_id: int,
+    ids: Sequence[int],
     with_items: bool,
-) -> bytes:
-    columns = "main, items" if with_items else "main"
-    row = connection.execute(
-        f"SELECT {columns} FROM body WHERE killmail_id = ?", (killmail_id,)
-    ).fetchone()
-    return Body(*map(database.codec.decompress, row)).json(with_items)
+) -> list[bytes]:
+    """
+    In that order; one query for all costs a fraction of one for each.
+    """
+    columns = "killmail_id, main, items" if with_items else "killmail_id, main"
+    rows = connection.execute(
+        f"SELECT {columns} FROM body"
+        " WHERE killmail_id IN (SELECT value FROM json_each(?))",
+        (dumps(ids).decode(),),
+    )
+    decompress = database.codec.decompress
+    found = {id: Body(*map(decompress, parts)).json(with_items) for id, *parts in rows}
+    return [found[id] for id in ids]

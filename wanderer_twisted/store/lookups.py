@@ -8,6 +8,7 @@ where to go on, or None behind the last.
 
 import sqlite3
 from collections.abc import Iterator
+from itertools import islice
 from typing import Any, Final
 
 from wanderer_twisted.days import day_of, start_of
@@ -16,7 +17,7 @@ from wanderer_twisted.partition import KINDS, Filter, Kind
 from wanderer_twisted.records import Batch, Place, Record
 from wanderer_twisted.store import index, rows
 from wanderer_twisted.store.database import Database
-from wanderer_twisted.store.histories import body_of
+from wanderer_twisted.store.histories import bodies_of
 from wanderer_twisted.store.index import END, OneDay
 from wanderer_twisted.store.writing import BARE
 
@@ -37,14 +38,13 @@ def read_latest(
     """
     day = OneDay(Filter.only(kind, owner), "killmail_id", newest_first=True)
     last = before or END
-    bodies: list[bytes] = []
     with database.reading() as connection:
-        for kill_time, killmail_id, _ in _newest_first(connection, day, last, since):
-            bodies.append(body_of(database, connection, killmail_id, False))
-            last = Place(kill_time, killmail_id)
-            if len(bodies) == limit:
-                break
-    return Batch(bodies, last)
+        found = islice(_newest_first(connection, day, last, since), limit)
+        places = [Place(kill_time, id) for kill_time, id, _ in found]
+        bodies = bodies_of(
+            database, connection, [each.killmail_id for each in places], False
+        )
+    return Batch(bodies, places[-1] if places else last)
 
 
 def _newest_first(

@@ -15,7 +15,7 @@ import struct
 import termios
 from typing import Any, Final
 
-from twisted.internet import tcp
+from twisted.internet import tcp, unix
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -204,10 +204,11 @@ def _watch_peer(transport: Any) -> None:
     fails, and writes fail late.
     """
     connection = _beneath(transport)
-    if not isinstance(connection, tcp.Connection):
+    if not isinstance(connection, tcp.Connection) or isinstance(
+        connection, unix.Server
+    ):
         return
-    handle = connection.socket
-    if handle.family == socket.AF_UNIX or not hasattr(socket, "TCP_USER_TIMEOUT"):
+    if not hasattr(socket, "TCP_USER_TIMEOUT"):
         return
     connection.setTcpKeepAlive(True)
     for option, value in (
@@ -215,7 +216,7 @@ def _watch_peer(transport: Any) -> None:
         (socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL),
         (socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS),
     ):
-        handle.setsockopt(socket.IPPROTO_TCP, option, value)
+        connection.socket.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def unsent(transport: Any) -> int:
