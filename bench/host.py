@@ -29,15 +29,21 @@ from twisted.logger import (
 from twisted.protocols.basic import LineReceiver
 
 from bench.killmails import entry_of
+from bench.nowhere import Nowhere
 from wanderer_twisted.interfaces import IKillmailStore
 from wanderer_twisted.ops.logs import JsonObserver
+from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import ArchivedDay, Change, Commit, Entry
 from wanderer_twisted.sources.pacing import Pace
 from wanderer_twisted.store import writing
+from wanderer_twisted.stream.opening import Wish
 from wanderer_twisted.tap import Options, makeService
 from wanderer_twisted.web import transport
 
 _TICK = 0.002
+
+#: The id of a character that no killmail has, nor those behind it.
+_FIRST_IDLE = 2_000_000_000
 
 
 class Ticker:
@@ -214,6 +220,17 @@ class Control(LineReceiver):
             self._server.hub.publish(self._held.popleft())
             await deferLater(self._reactor, interval)
         return {"held": len(self._held)}
+
+    async def do_idle(self, count: int) -> Any:
+        """
+        Open so many streams of one id each that lead nowhere: there may be more of them
+        than a process may have connections.
+        """
+        hub = self._server.hub
+        for number in range(count):
+            wanted = Filter.only("character", _FIRST_IDLE + number)
+            await hub.open(Wish(wanted, heartbeat=60), Nowhere())
+        return {"open": len(hub)}
 
     async def do_streams(self) -> Any:
         return {"open": len(self._server.hub), "closings": self._server.hub.closings}

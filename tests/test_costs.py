@@ -9,8 +9,8 @@ from functools import partial
 
 from twisted.internet.defer import Deferred
 from twisted.internet.task import Clock
-from zope.interface import implementer
 
+from bench.nowhere import Nowhere
 from tests.support.cases import SyncCase
 from tests.support.counting import opcodes
 from tests.support.killmails import START, entry
@@ -18,39 +18,10 @@ from tests.support.store import make_store, temporary_path
 from tests.support.web import Public
 from tests.test_session import ReadyHistory
 from wanderer_twisted.frames import Frame
-from wanderer_twisted.interfaces import IClientTransport
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import Change, Commit
 from wanderer_twisted.stream.hub import Hub
 from wanderer_twisted.stream.opening import Wish
-
-
-@implementer(IClientTransport)
-class Nowhere:
-    """
-    A way to no client, which costs nothing.
-    """
-
-    __slots__ = ("sent",)
-
-    def __init__(self) -> None:
-        self.sent = 0
-
-    def open(self, producer: object) -> None:
-        pass
-
-    def write(self, frame: Frame, end: bytes) -> int:
-        self.sent += 1
-        return len(frame.plain) + len(end)
-
-    def backlog(self) -> int:
-        return 0
-
-    def close(self) -> None:
-        pass
-
-    def abort(self) -> None:
-        pass
 
 
 class HubCosts(SyncCase):

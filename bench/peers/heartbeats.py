@@ -18,7 +18,8 @@ _INTERVAL = 2
 
 def heartbeats(field: Field, results: Results) -> None:
     results.note(
-        "heartbeats: the floor sends all at once, and wanderer-sse each when it is due."
+        "heartbeats: spread over the interval, by the floor in turn, by wanderer-sse"
+        " each when it is due."
     )
     for contender in field.comparable:
         if isinstance(contender, Ours):

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 
 from bench.client import Told, preload
+from bench.killmails import Killmails, Owner
 from bench.peers.field import Field
 from bench.peers.load import GZIP, Load
 from bench.peers.ours import Ours
@@ -26,6 +27,10 @@ _LAST = 0.5
 #: Where histories come one at a time, so many make a round.
 _A_ROUND = 10
 
+
+#: The systems to choose from, and bytes of a body, as ESI has it, that make a killmail
+#: of 2.4 KB.
+_BUSY, _BODY = 30, 2_100
 
 Span = tuple[float, float]
 
@@ -74,15 +79,19 @@ def histories(field: Field, results: Results) -> None:
     ours, scale = field.ours, field.scale
     if ours is None:
         return
-    owner = field.shop.killmails.typical(1)[0]
-    path = field.shop.fill("histories", [("character", owner.id, scale.history)])
-    query = f"character_ids={owner.id}&preload_days=90&heartbeat=60"
+    owner = _owner(field.shop.killmails)
+    path = field.shop.fill("histories", [("system", owner.id, scale.history)])
+    query = f"system_ids={owner.id}&preload_days=90&heartbeat=60"
     work = field.work([[NOBODY]] * _LIVE)
     with (
         results.surviving(ours.name, "histories"),
         ours.serve(work, path) as server,
     ):
         told = preload(server.port, query)  # from now on it is in memory
+        results.note(
+            f"history: of a system, {told.bytes / told.killmails / 1000:.1f} kB a"
+            " killmail before compression."
+        )
         for count, rounds in (
             (1, scale.rounds * _A_ROUND),
             (scale.histories, scale.rounds),
@@ -93,6 +102,14 @@ def histories(field: Field, results: Results) -> None:
             ):
                 spans = [_replay(load, told, count) for _ in range(rounds)]
             _tell(results, told, count, spans, live)
+
+
+def _owner(killmails: Killmails) -> Owner:
+    """
+    A busy system whose killmails have the size that those of the other figures have.
+    """
+    busy = killmails.owners("system")[:_BUSY]
+    return min(busy, key=lambda owner: abs(owner.mean_body - _BODY))
 
 
 def _load(field: Field, ours: Ours, server: Server, queries: list[str]) -> Load:

@@ -3,6 +3,7 @@ This server, with its limits raised.
 """
 
 import re
+import time
 from pathlib import Path
 
 import attrs
@@ -18,6 +19,7 @@ _LIMITS = {
     "accept_per_second": 1_000_000,
     "histories_at_once": 1_000,
 }
+_LOOK = 0.05
 _ID = re.compile(rb"\nid: (\S+)\n\n")
 
 
@@ -48,6 +50,19 @@ class OurServer(Running):
 
     def finish(self) -> None:
         self._server.answer()
+
+    def idle(self, count: int) -> None:
+        """
+        Open more streams, which lead nowhere and match nothing.
+        """
+        self._server.do("idle", count=count)
+
+    def wait_until_empty(self) -> None:
+        """
+        Until it knows that all its clients have left.
+        """
+        while self._server.do("streams")["open"]:
+            time.sleep(_LOOK)
 
     def cursor(self) -> str:
         """

@@ -80,7 +80,7 @@ def reconnects(field: Field, results: Results) -> None:
             times = []
             for _ in range(field.scale.rounds):
                 load.close()
-                time.sleep(_SETTLE)
+                server.wait_until_empty()
                 begun = time.monotonic()
                 load.open(streams, _AT_ONCE)
                 times.append(load.wait(streams).at - begun)

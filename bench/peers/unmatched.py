@@ -17,25 +17,26 @@ def unmatched(field: Field, results: Results) -> None:
     ours, scale = field.ours, field.scale
     if ours is None:
         return
-    wanted = [int(scale.streams * times) for times in _TIMES]
-    sizes = sorted({min(each, field.most_streams) for each in wanted})
-    if sizes[-1] < wanted[-1]:
+    sizes = [int(scale.streams * times) for times in _TIMES]
+    connected = [min(each, field.most_streams) for each in sizes]
+    if connected[-1] < sizes[-1]:
         results.note(
-            f"{wanted[-1]} streams that do not match: a process may have"
+            f"{sizes[-1]} streams that do not match: a process may have"
             f" {field.most_streams + SPARE} files open here, and this could not be"
-            f" raised; {sizes[-1]} instead."
+            f" raised; {sizes[-1] - connected[-1]} of them have no connection."
         )
     count = scale.rounds * scale.events
     work = field.work([[NOBODY]] * count * len(sizes))
     with (
         results.surviving(ours.name, "streams that do not match"),
         ours.start(work) as server,
-        field.load(ours, server.port, draw(sizes[-1], 1)) as load,
+        field.load(ours, server.port, draw(connected[-1], 1)) as load,
     ):
         opened = 0
-        for size in sizes:
-            load.open(size - opened)
-            opened = size
+        for size, connections in zip(sizes, connected, strict=True):
+            load.open(connections - opened)
+            opened = connections
+            server.idle(size - connections)
             costs = []
             for _ in range(scale.rounds):
                 meter = Meter(server)
