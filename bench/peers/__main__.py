@@ -1,5 +1,5 @@
 """
-All of it, in some ten minutes; ``--quick`` in less than two, for a look.
+All of it, in a quarter of an hour; ``--quick`` in less than two, for a look.
 """
 
 import argparse
@@ -64,7 +64,8 @@ def heading(field: Field, begun: float) -> str:
     lines = [
         f"{machine()}; {time.strftime('%Y-%m-%d')}, in {time.time() - begun:.0f} s;"
         f" load {os.getloadavg()[0]:.1f} at the end.",
-        f"Medians of {scale.rounds} rounds; killmails of 2.4 KB; one process a server.",
+        f"Medians of {scale.rounds} rounds or more; killmails of 2.4 KB; one process a"
+        " server.",
         "",
         *(f"- {each.name}: {each.version}" for each in field.comparable),
     ]

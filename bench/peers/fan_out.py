@@ -35,8 +35,9 @@ def fan_out(field: Field, results: Results) -> None:
         f"fan-out: each stream follows {_IDS} ids, one of which all have; in the column"
         f" {ONE_CHANNEL}, only this one."
     )
-    for contender in field.contenders:
-        _measure(field, results, contender, field.scale.sizes, gzip=False)
+    for _ in range(field.scale.passes):
+        for contender in field.contenders:
+            _measure(field, results, contender, field.scale.sizes, gzip=False)
 
 
 def fan_out_gzipped(field: Field, results: Results) -> None:
@@ -80,7 +81,8 @@ def _measure(
     gzip: bool,
 ) -> None:
     scale = field.scale
-    work = field.work([[_ALL]] * (len(sizes) * (1 + scale.rounds * scale.publications)))
+    publications = 1 + scale.rounds_of_a_pass * scale.publications
+    work = field.work([[_ALL]] * (len(sizes) * publications))
     others = draw(max(sizes), min(_IDS, contender.most_ids) - 1)
     follows = [[_ALL, *ids] for ids in others]
     goals = {} if gzip else {"floor": 1.15, "nchan": 0.42}
@@ -108,7 +110,7 @@ def _rounds(
     """
     times, costs = [], []
     count = field.scale.publications
-    for _ in range(field.scale.rounds):
+    for _ in range(field.scale.rounds_of_a_pass):
         meter = Meter(server)
         took = [_publish(server, load, size) for _ in range(count)]
         times.append(1e3 * median(took))

@@ -2,6 +2,7 @@
 Who takes part, and at what scale.
 """
 
+import math
 from collections.abc import Collection, Sequence
 from functools import cached_property
 
@@ -38,7 +39,9 @@ class Scale:
     How much is done.
 
     :ivar streams: at most, where the contenders are compared.
-    :ivar rounds: of which medians are told.
+    :ivar rounds: of which medians are told, at least.
+    :ivar passes: in so many parts, where contenders are compared: each has its turn in
+        each of them, since the machine is not the same from minute to minute.
     :ivar publications: to all streams, a round.
     :ivar events: to few streams, a round.
     :ivar history: killmails of a history, :ivar histories: and how many at once.
@@ -47,6 +50,7 @@ class Scale:
 
     streams: int = 10_000
     rounds: int = 5
+    passes: int = 3
     publications: int = 3
     events: int = 400
     history: int = 5_000
@@ -57,11 +61,16 @@ class Scale:
     def sizes(self) -> Sequence[int]:
         return self.streams // 10, self.streams // 2, self.streams
 
+    @property
+    def rounds_of_a_pass(self) -> int:
+        return math.ceil(self.rounds / self.passes)
+
 
 #: For a short look.
 QUICK = Scale(
     streams=1_000,
     rounds=3,
+    passes=1,
     publications=2,
     events=100,
     history=500,

@@ -31,7 +31,7 @@ class Figure:
     what: str
     unit: str
     most: dict[str, float]
-    values: dict[str, Sequence[float]] = attrs.field(factory=dict)
+    values: dict[str, list[float]] = attrs.field(factory=dict)
 
     def median(self, name: str) -> float | None:
         return median(self.values[name]) if name in self.values else None
@@ -63,11 +63,13 @@ class Results:
         **most: float,
     ) -> None:
         """
+        Several values are added to those before: of all of them the median is told.
+
         :param most: the most that this server may need: ``floor`` and ``nchan`` as
             ratios, ``itself`` in the unit.
         """
         figure = self.figures.setdefault(what, Figure(what, unit, most))
-        figure.values[name] = values
+        figure.values.setdefault(name, []).extend(values)
         print(f"{name}: {what}: {_number(median(values))} {unit}", flush=True)
 
     def note(self, text: str) -> None:

@@ -40,11 +40,11 @@ class Followers:
 
 
 def selective(field: Field, results: Results) -> None:
-    for contender in field.contenders:
-        if contender.name == ONE_CHANNEL:
-            continue
-        with results.surviving(contender.name, "selective"):
-            _measure(field, results, contender)
+    for _ in range(field.scale.passes):
+        for contender in field.contenders:
+            if contender.name != ONE_CHANNEL:
+                with results.surviving(contender.name, "selective"):
+                    _measure(field, results, contender)
 
 
 def _measure(field: Field, results: Results, contender: Contender) -> None:
@@ -57,7 +57,8 @@ def _measure(field: Field, results: Results, contender: Contender) -> None:
             " follows two of them gets it twice."
         )
     follows = draw(scale.streams, ids)
-    work = field.work(draw_events(scale.streams, ids, 2 * scale.rounds * scale.events))
+    events = 2 * scale.rounds_of_a_pass * scale.events
+    work = field.work(draw_events(scale.streams, ids, events))
     followers = Followers(follows)
     costs: dict[float, list[float]] = {_PACE: [], 0.0: []}
     with (
@@ -71,7 +72,7 @@ def _measure(field: Field, results: Results, contender: Contender) -> None:
         time.sleep(_SETTLE)
         memory = meter.memory() / (scale.streams - before) / 1024
         position = 0
-        for _ in range(scale.rounds):
+        for _ in range(scale.rounds_of_a_pass):
             for interval, found in costs.items():
                 events = work.events[position : position + scale.events]
                 position += len(events)
