@@ -115,6 +115,12 @@ MUTATIONS = [
         "return self.seq",
     ),
     Mutation(
+        "a heartbeat takes as told what a stream that does not follow has not got",
+        "stream/session.py",
+        "if self._following:  # what the hub published since did not match",
+        "if True:",
+    ),
+    Mutation(
         ">= for > in the journal",
         "store/journal.py",
         'WHERE live_seq > ?"',

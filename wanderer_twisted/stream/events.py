@@ -8,7 +8,7 @@ events skip events).
 
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from wanderer_twisted import SERVER_NAME
 from wanderer_twisted.encoding import dumps, timestamp
@@ -17,6 +17,7 @@ from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import FeedStatus, Hole, Report
 
 Mode = Literal["historical", "realtime"]
+MODES: Final[tuple[Mode, ...]] = get_args(Mode)
 GapReason = Literal["expired", "unknown_epoch", "ahead", "malformed", "filter"]
 
 

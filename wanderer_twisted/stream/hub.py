@@ -4,7 +4,7 @@ The hub: what was committed goes to the streams that follow.
 
 import random
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from twisted.application.service import Service
@@ -87,7 +87,8 @@ class Hub(Service):
         self.wheel: Wheel[Session] = Wheel(clock, self._beat)
         self._registry: Registry[Session] = Registry()
         self._broadcast = Broadcast(clock, self._concerned, self._hand, slice)
-        self._heartbeats: dict[events.Mode, tuple[int, Frame]] = {}
+        self._heartbeats: Mapping[events.Mode, Frame] = {}
+        self._heartbeats_of = 0  # the second that they are of
 
     def startService(self) -> None:
         """
@@ -225,7 +226,18 @@ class Hub(Service):
         self._tell(sessions, entry.name, Session.publish, entry)
 
     def _beat(self, sessions: list[Session]) -> None:
-        self._tell(sessions, "heartbeat", Session.beat, self.told)
+        """
+        Heartbeats that fall into the same second are the same.
+        """
+        now = self.clock.seconds()
+        if int(now) != self._heartbeats_of:
+            self._heartbeats_of = int(now)
+            status = self._feed_status()
+            feed = None if status is None else events.feed_block(status, now)
+            self._heartbeats = {
+                mode: events.heartbeat(mode, feed, now) for mode in events.MODES
+            }
+        self._tell(sessions, "heartbeat", Session.beat, self._heartbeats)
 
     def _tell(
         self,
@@ -266,19 +278,6 @@ class Hub(Service):
         """
         for session in self.sessions:
             session.warn(kind, message)
-
-    def heartbeat(self, mode: events.Mode) -> Frame:
-        """
-        One for all streams whose heartbeat falls into the same second.
-        """
-        now = self.clock.seconds()
-        made_at, frame = self._heartbeats.get(mode, (0, None))
-        if frame is None or made_at != int(now):
-            status = self._feed_status()
-            feed = None if status is None else events.feed_block(status, now)
-            frame = events.heartbeat(mode, feed, now)
-            self._heartbeats[mode] = int(now), frame
-        return frame
 
     def retry_ms(self) -> int:
         """

@@ -307,18 +307,18 @@ class Session:
 
     # --- heartbeats ------------------------------------------------------------
 
-    def beat(self, told: int) -> int:
+    def beat(self, frames: Mapping[events.Mode, Frame]) -> int:
         """
         The hub's call, when one is due.
 
-        :param told: everything up to this number has been told to those who follow.
+        :param frames: of the same moment, for either mode.
         :returns: how many bytes were sent, which the hub counts for all together.
         """
-        if self._following:
-            self.seq = max(self.seq, told)
+        if self.past is None:
+            self.seq = self._upto
         if self._paused:  # bytes are on their way to it anyhow
             return 0
-        return self._send(self._hub.heartbeat(self.mode), self._end)
+        return self._send(frames[self.mode], self._end)
 
     # --- the transport's side --------------------------------------------------
 

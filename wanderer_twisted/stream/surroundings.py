@@ -8,10 +8,8 @@ import attrs
 from twisted.internet.interfaces import IReactorTime
 
 from wanderer_twisted.distribution import Distribution
-from wanderer_twisted.frames import Frame
 from wanderer_twisted.interfaces import IHistory, IKillmailStore
 from wanderer_twisted.records import BatchLimits
-from wanderer_twisted.stream import events
 from wanderer_twisted.stream.recent import Recent
 from wanderer_twisted.stream.wheel import Wheel
 
@@ -55,7 +53,5 @@ class Surroundings(Protocol):
     def count(self, name: str, events: int, size: int) -> None: ...
 
     def retry_ms(self) -> int: ...
-
-    def heartbeat(self, mode: events.Mode) -> Frame: ...
 
     def forget(self, session: Any, why: str) -> None: ...

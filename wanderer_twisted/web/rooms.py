@@ -67,8 +67,8 @@ class Rooms(Resource):
     answered with the one envelope.
 
     Klein matches and calls. Its own resource makes a dozen functions for each request,
-    which refer to each other until the collector comes: in a storm of clients that is
-    a quarter of all the work.
+    which refer to each other, so that all of the request waits for the collector: in a
+    storm of clients that is dear.
 
     :ivar apps: in that order.
     """
@@ -81,9 +81,7 @@ class Rooms(Resource):
         self._route_of = lru_cache(_PATHS_REMEMBERED)(self._find_route)
 
     def render(self, request: PublicRequest) -> int:
-        path = b"/".join(request.postpath or ()).decode(
-            "utf-8"
-        )  # the request saw to that
+        path = b"/".join(request.postpath or ()).decode()  # the request saw to that
         path = path if path.startswith("/") else f"/{path}"  # as Klein does
         if path.startswith(GUARDED) and request.method != b"OPTIONS":
             try:
