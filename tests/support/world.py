@@ -109,7 +109,10 @@ _KINDS = [
 _ALWAYS = frozenset(["happen", "announce", "come", "run_freely", "cut", "come_back"])
 
 
-#: What may happen while the server drains.
+#: What may happen just before the server drains.
+_BEFORE_DRAINING = ["announce", "tell_commit"]
+
+#: What may happen while it does.
 _WHILE_DRAINING = ["announce", "tell_commit", "run_freely", "take_bytes", "cut"]
 
 #: Killmails in one part of a staged day.
@@ -472,6 +475,8 @@ class World:
         """
         The server drains while things go on, stops, and is started again.
         """
+        for _ in range(chance.randrange(6)):  # so that some streams lack something
+            getattr(self, chance.choice(_BEFORE_DRAINING))(chance)
         drained = Deferred.fromCoroutine(self.hub.drain())
         while not drained.called:
             for _ in range(chance.randrange(3)):
