@@ -16,7 +16,7 @@ _TICKS = 5
 _TOPS = 1, 1.5, 2, 3, 4, 5, 6, 8, 10  # times a power of ten
 _LABEL = 16  # pixels that a name needs
 
-#: Okabe and Ito's: told apart by everybody.
+#: Okabe and Ito's, told apart by everybody, with a grey and a violet.
 _COLOURS = (
     "#000000",
     "#0072b2",
@@ -25,6 +25,8 @@ _COLOURS = (
     "#cc79a7",
     "#d55e00",
     "#56b4e9",
+    "#999999",
+    "#6a3d9a",
 )
 
 
