@@ -85,6 +85,12 @@ MUTATIONS = [
 """,
     ),
     Mutation(
+        "a chunk that was made for one stream, with its cursor, goes to all",
+        "frames.py",
+        "if end != self._end:",
+        "if not self._chunk:",
+    ),
+    Mutation(
         "the checksum of a compressed stream leaves the cursors out",
         "frames.py",
         "isal_zlib.crc32(end, isal_zlib.crc32(frame.plain, self._crc))",

@@ -17,6 +17,22 @@ _TEXTS = st.binary(min_size=1, max_size=3000) | st.sampled_from(
 _FRAMES = st.builds(Frame, st.just("x"), _TEXTS, st.booleans())
 
 
+class ChunkTests(SyncCase):
+    """
+    Events as chunks, kept for those who come next.
+    """
+
+    @given(_FRAMES, st.lists(st.sampled_from([b"\n", b"id: a\n\n", b"id: b\n\n"])))
+    def test_ends(self, frame: Frame, ends: list[bytes]) -> None:
+        """
+        Each stream gets its own end, whatever others had before it.
+        """
+        for end in ends:
+            whole = frame.plain + end
+            size = b"%x\r\n" % len(whole)
+            self.assertEqual(frame.chunk(end), size + whole + b"\r\n")
+
+
 class GzipTests(SyncCase):
     """
     A stream of frames is one gzip file.

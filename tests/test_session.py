@@ -197,6 +197,32 @@ class LiveTests(StreamCase):
         _, again = self.open(cursor=cursor)
         self.assertEqual(self.names(again), ["connected", "killmail"])
 
+    def test_heartbeats_that_fail(self) -> None:
+        """
+        A stream that cannot take one is closed, and no other goes without; what fails
+        for all is tried again when they are due next.
+        """
+        _, failing = self.open()
+        others = [self.open()[1] for _ in range(8)]
+        self.clock.advance(0.5)  # of the same second, but a slice of its own
+        others.append(self.open()[1])
+        self.patch(failing, "write", lambda *_: 1 // 0)
+        self.clock.advance(29.5)
+        self.clock.advance(0.5)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        for transport in others:
+            self.assertEqual(self.names(transport), ["connected", "heartbeat"])
+        self.assertEqual(self.hub.closings, {"internal": 1})
+        patch = self.patch(self.hub, "_feed_status", lambda: 1 // 0)
+        self.clock.advance(29.5)
+        self.clock.advance(0.5)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+        patch.restore()
+        self.clock.advance(29.5)
+        self.clock.advance(0.5)
+        for transport in others:
+            self.assertEqual(self.names(transport), ["heartbeat"])
+
     def test_warn(self) -> None:
         """
         An advice reaches all that can take it.

@@ -245,6 +245,28 @@ class StreamTests(SocketsCase):
             session.transport.write(Frame("x", event), b"\n")
             self.assertEqual(peer.recv(65536), b"9\r\n%b\n\r\n" % event)
 
+    async def test_room_meanwhile(self) -> None:
+        """
+        What waits is not overtaken either where the client has made room by now, and
+        the reactor did not turn since.
+        """
+        await self.serve()
+        peer = await self.peer()
+        (session,) = self.public.hub.sessions
+        write = session.transport.write
+        write(Frame("x", b"1" * 20_000_000), b"\n")
+        received = bytearray(peer.recv(1_000_000))
+        write(Frame("x", b"2" * 10), b"\n")
+        session.close("draining")
+        peer.setblocking(False)
+        while not received.endswith(b"0\r\n\r\n"):
+            await deferLater(self.reactor, 0.001)
+            with contextlib.suppress(BlockingIOError):
+                received += peer.recv(1 << 20)
+        first, second = b"1" * 20_000_000 + b"\n", b"2" * 10 + b"\n"
+        chunks = b"".join(b"%x\r\n%b\r\n" % (len(x), x) for x in (first, second))
+        self.assertTrue(received == chunks + b"0\r\n\r\n", "they come in order")
+
     async def test_behind_others(self) -> None:
         """
         What waits is not overtaken.

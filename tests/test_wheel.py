@@ -2,6 +2,8 @@
 One timer for many.
 """
 
+from itertools import pairwise
+
 from hypothesis import given
 from hypothesis import strategies as st
 from twisted.internet.task import Clock
@@ -61,10 +63,14 @@ class WheelTests(SyncCase):
         began = self.clock.seconds()
         self.clock.pump([0.05] * 402)
         for member, ticks, stays in members:
-            self.assertEqual(bool(member.calls), stays)
-            for number, called in enumerate(member.calls, 1):
-                late = called - began - number * ticks / 20
-                self.assertTrue(-0.001 < late < number * 0.051, late)
+            times = [began, *member.calls]
+            for before, called in pairwise(times):
+                late = called - before - ticks / 20
+                self.assertTrue(-0.001 < late < 0.051, late)
+            if stays:
+                self.assertLess(self.clock.seconds(), times[-1] + ticks / 20 + 0.051)
+            else:
+                self.assertEqual(member.calls, [])
             self.wheel.remove(member)
         self.assertEqual(self.clock.getDelayedCalls(), [])
         self.assertEqual(len(self.wheel), 0)
@@ -126,3 +132,15 @@ class WheelTests(SyncCase):
         self.assertEqual(len(self.wheel), 1)
         self.wheel.remove(first)
         self.assertEqual((len(self.wheel), self.clock.getDelayedCalls()), (0, []))
+
+    def test_one_fails(self) -> None:
+        """
+        A slice that fails keeps nobody else from being called, nor itself for good.
+        """
+        members = [self.add(1), self.add(2)]
+        patch = self.patch(members[0], "beat", lambda: 1 // 0)
+        self.clock.advance(1)
+        patch.restore()
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.clock.advance(1)
+        self.assertEqual([len(each.calls) for each in members], [1, 1])

@@ -35,9 +35,8 @@ def fan_out(field: Field, results: Results) -> None:
         f"fan-out: each stream follows {_IDS} ids, one of which all have; in the column"
         f" {ONE_CHANNEL}, only this one."
     )
-    for _ in range(field.scale.passes):
-        for contender in field.contenders:
-            _measure(field, results, contender, field.scale.sizes, gzip=False)
+    for contender in field.in_turn(field.contenders):
+        _measure(field, results, contender, field.scale.sizes, gzip=False)
 
 
 def fan_out_gzipped(field: Field, results: Results) -> None:

@@ -123,6 +123,12 @@ class Field:
             sources=1 + len(follows) // _STREAMS_OF_A_SOURCE,
         )
 
+    def in_turn(self, contenders: Sequence[Contender]) -> Sequence[Contender]:
+        """
+        Each once in every pass.
+        """
+        return [*contenders] * self.scale.passes
+
     @property
     def comparable(self) -> Sequence[Contender]:
         """

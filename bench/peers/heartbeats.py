@@ -21,14 +21,13 @@ def heartbeats(field: Field, results: Results) -> None:
         "heartbeats: spread over the interval, by the floor in turn, by wanderer-sse"
         " each when it is due."
     )
-    for _ in range(field.scale.passes):
-        for contender in field.comparable:
-            if isinstance(contender, Ours):
-                contender = attrs.evolve(contender, heartbeat=_INTERVAL)
-            elif contender.name != FLOOR:
-                continue
-            with results.surviving(contender.name, "heartbeats"):
-                _measure(field, results, contender)
+    for contender in field.in_turn(field.comparable):
+        if isinstance(contender, Ours):
+            contender = attrs.evolve(contender, heartbeat=_INTERVAL)
+        elif contender.name != FLOOR:
+            continue
+        with results.surviving(contender.name, "heartbeats"):
+            _measure(field, results, contender)
 
 
 def _measure(field: Field, results: Results, contender: Contender) -> None:

@@ -40,11 +40,10 @@ class Followers:
 
 
 def selective(field: Field, results: Results) -> None:
-    for _ in range(field.scale.passes):
-        for contender in field.contenders:
-            if contender.name != ONE_CHANNEL:
-                with results.surviving(contender.name, "selective"):
-                    _measure(field, results, contender)
+    for contender in field.in_turn(field.contenders):
+        if contender.name != ONE_CHANNEL:
+            with results.surviving(contender.name, "selective"):
+                _measure(field, results, contender)
 
 
 def _measure(field: Field, results: Results, contender: Contender) -> None:

@@ -34,7 +34,8 @@ class MemoryTransport:
             producer.stopProducing()
 
     def write(self, frame: Frame, end: bytes) -> int:
-        event = frame.plain + end
+        chunk = frame.chunk(end)  # what HTTP/1.1 clients get
+        event = chunk.partition(b"\r\n")[2].removesuffix(b"\r\n")
         assert event.endswith(b"\n\n"), f"not a whole event: {event[-80:]!r}"
         assert self.producer is not None, "written before it was opened"
         if self.ended is None:

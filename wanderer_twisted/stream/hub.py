@@ -231,12 +231,12 @@ class Hub(Service):
         """
         now = self.clock.seconds()
         if int(now) != self._heartbeats_of:
-            self._heartbeats_of = int(now)
             status = self._feed_status()
             feed = None if status is None else events.feed_block(status, now)
             self._heartbeats = {
                 mode: events.heartbeat(mode, feed, now) for mode in events.MODES
             }
+            self._heartbeats_of = int(now)
         self._tell(sessions, "heartbeat", Session.beat, self._heartbeats)
 
     def _tell(

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 from typing import Final, Generic, Protocol, TypeVar
 
 from twisted.internet.interfaces import IDelayedCall, IReactorTime
+from twisted.logger import Logger
 
 _TICKS_PER_SECOND: Final = 20
 
@@ -37,8 +38,10 @@ class Wheel(Generic[M]):
     Has its members called again and again, to a twentieth of a second. Where many would
     be due at once some are called a little earlier, so they spread by themselves.
 
-    :param call: gets some who are due; must not raise.
+    :param call: gets some who are due.
     """
+
+    _log = Logger()
 
     def __init__(self, clock: IReactorTime, call: Callable[[list[M]], None]) -> None:
         self._clock = clock
@@ -117,7 +120,10 @@ class Wheel(Generic[M]):
             due = self._take(left)
             left -= len(due)
             self._schedule(due)  # before they are called, which may remove any
-            self._call(due)
+            try:
+                self._call(due)
+            except Exception:  # all others are due as well
+                self._log.failure("what was due failed")
         self._wait()
 
     def _take(self, most: int) -> list[M]:
