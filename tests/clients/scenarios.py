@@ -37,7 +37,8 @@ async def dropped(stage: Stage, cells: Sequence[Cell]) -> None:
         cell.line.break_off("reset", **_OF_HISTORY)
     stage.start(cells)
     await stage.have_history(cells)
-    assert all(cell.line.broken or cell.gave_up for cell in cells), "no break in it"
+    whole = [str(cell) for cell in cells if not (cell.line.broken or cell.gave_up)]
+    assert not whole, f"no break in it: {whole}"
     hows: tuple[Literal["end", "reset"], ...] = ("end", "reset")
     for how in hows:
         for cell in cells:
