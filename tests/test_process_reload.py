@@ -16,6 +16,9 @@ from tests.processes import ProcessCase, Server
 _STREAM = "api/v1/kills/stream"
 _JSON = "--logger=wanderer_twisted.ops.logs.json_stdout"
 
+#: Who logs what comes of a signal; others may have a line at any moment.
+_RELOADING = ("wanderer_twisted.ops.reload", "wanderer_twisted.web.tokens")
+
 
 def token(secret: str, **parts: Any) -> dict[str, Any]:
     digest = sha256(secret.encode()).hexdigest()
@@ -62,7 +65,7 @@ class ReloadTests(ProcessCase):
         Have the settings read again.
 
         :param expected: the beginning of the last line that is logged for it.
-        :returns: the lines.
+        :returns: the lines that are.
         """
         if settings:
             self.running.configure(**{**self.world, **settings})
@@ -70,7 +73,11 @@ class ReloadTests(ProcessCase):
         self.running.process.send(signal.SIGHUP)
 
         def told() -> list[Any]:
-            lines = self.lines()[before:]
+            lines = [
+                line
+                for line in self.lines()[before:]
+                if line["system"].startswith(_RELOADING)
+            ]
             for number, line in enumerate(lines, 1):
                 if line["message"].startswith(expected):
                     return lines[:number]
