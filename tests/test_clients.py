@@ -7,11 +7,16 @@ import json
 import re
 from typing import Any
 
+from twisted.internet.error import ConnectionDone
+from twisted.internet.testing import MemoryReactorClock
+from twisted.python.failure import Failure
+
 from tests.clients.catalogue import CLIENTS, HERE, Client, Scenario
 from tests.clients.cell import Cell
 from tests.clients.line import Line, Visit
 from tests.clients.verdict import faults
 from tests.support.cases import SyncCase
+from tests.support.transport import Descriptor
 from tests.test_docs import ROOT, Document, literals
 
 DOCUMENT = Document(ROOT / "docs" / "clients.rst")
@@ -200,3 +205,25 @@ class LineTests(SyncCase):
         head = b"HTTP/1.1 200 OK\r\ncontent-encoding: gzip\r\n\r\n"
         self.assertEqual(line.let_through(visit, head + b"12"), (head + b"12", None))
         self.assertEqual(line.let_through(visit, b"34"), (b"3", "end"))
+
+    def test_slow_client(self) -> None:
+        """
+        The end comes behind what a slow client has not read yet, whether the line broke
+        or the server closed.
+        """
+        head, body = b"HTTP/1.1 200 OK\r\n\r\n", b"x" * 100_000
+        for through in (80_000, len(body)):
+            clock = MemoryReactorClock()
+            line = Line(None, 0)
+            line.break_off("end", identity=through)
+            client: Any = line.buildProtocol(None)
+            client.reactor = clock
+            peer = Descriptor(clock, client)
+            factory = clock.tcpClients[0][2]
+            server = Descriptor(clock, factory.buildProtocol(None))
+            server.protocol.dataReceived(head + body)
+            if through == len(body):
+                server.connectionLost(Failure(ConnectionDone()))
+            peer.take(1 << 20)
+            self.assertEqual(len(peer.received), len(head) + through)
+            self.assertTrue(peer.disconnected)

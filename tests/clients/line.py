@@ -172,10 +172,17 @@ class Line(ProxyFactory):
 
 
 class _FromServer(ProxyClient):
+    peer: Any
+
     def dataReceived(self, data: bytes) -> None:
         client: Any = self.peer
         if not client.visit.broken:
             client.from_server(data)
+
+    def connectionLost(self, reason: Failure = connectionDone) -> None:
+        if self.peer is not None:
+            self.peer.transport.unregisterProducer()
+        super().connectionLost(reason)
 
 
 class _FromServerFactory(ProxyClientFactory):
@@ -204,6 +211,8 @@ class _ToClient(ProxyServer):
         if how is None:
             return
         self.peer.transport.abortConnection()
+        # With one, Twisted would never close on a client that is slow at this moment.
+        self.transport.unregisterProducer()
         if how == "end":
             self.transport.loseConnection()
         else:
