@@ -50,8 +50,9 @@ class Registry(Generic[M]):
             self._everything.add(member)
         for index, ids in self._indexes(member):
             for each in ids:
-                others = index.get(each)
-                index[each] = member if others is None else _with(others, member)
+                others = index.setdefault(each, member)
+                if others is not member:
+                    index[each] = _with(others, member)
 
     def remove(self, member: M) -> None:
         """

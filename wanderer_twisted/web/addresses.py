@@ -3,6 +3,7 @@ Who a client is: its address, seen through the proxies that the operator trusts.
 """
 
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from ipaddress import (
     IPv4Address,
     IPv4Network,
@@ -70,6 +71,7 @@ class Proxies:
         return any(address in network for network in self._networks)
 
 
+@lru_cache(256)  # a client that comes back, and whoever is behind the same proxy
 def _parse(text: str) -> _Address | None:
     """
     An address as proxies write it: some add a port, or brackets.

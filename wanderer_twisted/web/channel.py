@@ -6,6 +6,7 @@ Twisted's own channel closes without a word where a head is too large, and waits
 for as long as a byte drips in now and then.
 """
 
+import re
 from typing import TYPE_CHECKING, Any
 
 import attrs
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 MAX_HEAD_BYTES = 16 * 1024
 MAX_HEAD_LINES = 500
 MAX_BODY_BYTES = 256 * 1024  # 10,000 ids, one on each line
+
+#: A request line with a query of bytes that Twisted takes.
+_WITH_QUERY = re.compile(
+    rb"(?P<before>[^ ]+ [^ ?]+)(?P<query>\?[\x21-\xb0]*)(?P<behind> [^ ]+)"
+)
 
 #: A client that sends more than this behind its last request is dropped.
 MAX_BEHIND_LAST = 64 * 1024
@@ -57,6 +63,8 @@ class BoundedChannel(HTTPChannel):
     One connection. A request must be complete by an absolute deadline. There is no
     pipelining: the connection ends behind a request that has another at its heels,
     and behind a stream, so nothing is ever kept for later.
+
+    :ivar query: of the request that is being read, with its ``?``.
     """
 
     MAX_LENGTH = MAX_HEAD_BYTES  # of one line
@@ -66,6 +74,7 @@ class BoundedChannel(HTTPChannel):
     site: "PublicSite"
     transport: Any
 
+    query = b""
     _incoming: _Incoming | None = None
     _lingering: IDelayedCall | None = None
     _refused = False
@@ -109,7 +118,21 @@ class BoundedChannel(HTTPChannel):
             message = f"The request's head has over {MAX_HEAD_LINES} header lines"
             self.refuse(head_too_large(message))
         else:
+            if line and incoming.head_lines == 1:
+                line = self._take_query_off(line)
             super().lineReceived(line)
+
+    def _take_query_off(self, line: bytes) -> bytes:
+        """
+        Keep the query of a request line from Twisted, which looks at each byte of a
+        target by itself and splits the query by rules that are not ours.
+        """
+        match = _WITH_QUERY.fullmatch(line)
+        if match is None:
+            self.query = b""
+            return line
+        self.query = match["query"]
+        return match["before"] + match["behind"]
 
     def lineLengthExceeded(self, line: bytes) -> None:
         self._refuse_head()

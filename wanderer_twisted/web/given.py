@@ -6,10 +6,12 @@ JSON in its body.
 import math
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, Final, Literal
 
 import attrs
+import msgspec
 
 from wanderer_twisted.killmail import MAX_ID
 from wanderer_twisted.partition import KINDS, Kind
@@ -102,7 +104,7 @@ IDS: Final = tuple(name for name in KNOWN if PARAMETERS[name].form == "ids")
 TOKEN: Final = "token"
 CURSORS: Final = tuple(name for name in KNOWN if PARAMETERS[name].form == "cursor")
 
-_PLAIN_IDS = re.compile(r"(?:0|[1-9][0-9]{0,9})(?:,(?:0|[1-9][0-9]{0,9}))*")
+_INTEGERS = msgspec.json.Decoder(list[int])
 _LIST = re.compile(r"(\w+)\[.*\]")  # character_ids[]=1, as some libraries write lists
 
 
@@ -137,11 +139,13 @@ def from_query(query: bytes) -> Given:
 
 def _split_ids(text: str) -> Sequence[object]:
     """
-    Most are plain numbers, which is quickly seen of all of them at once; others are
-    left to whoever can tell what is wrong with them.
+    Most are plain numbers, which are read all at once; others are left to whoever can
+    tell what is wrong with them.
     """
-    parts = text.split(",")
-    return [*map(int, parts)] if _PLAIN_IDS.fullmatch(text) else parts
+    if not text.encode().translate(None, b"0123456789,"):
+        with suppress(msgspec.DecodeError):
+            return _INTEGERS.decode(f"[{text}]")
+    return text.split(",")
 
 
 def from_document(document: Mapping[str, Any]) -> Given:

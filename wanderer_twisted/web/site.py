@@ -114,7 +114,7 @@ class PublicRequest(Request):
     @property
     def query(self) -> bytes:
         """
-        The raw query; ``args`` has it split and decoded by laxer rules than ours.
+        The raw query. It is not in ``args``, whose rules are laxer than ours.
         """
         return self.uri.partition(b"?")[2]
 
@@ -173,7 +173,10 @@ class PublicRequest(Request):
             self.channel.refuse(body_too_large(MAX_BODY_BYTES))
 
     def process(self) -> None:
-        self.site = self.channel.site  # type: ignore[union-attr]
+        channel = self.channel
+        assert channel is not None
+        self.site = channel.site
+        self.uri += channel.query
         forwarded = self.requestHeaders.getRawHeaders(b"X-Forwarded-For", [])
         peer = getattr(self.getClientAddress(), "host", None)
         self.visit = Visit(
