@@ -218,7 +218,8 @@ class Control(LineReceiver):
         """
         for _ in range(count):
             self._server.hub.publish(self._held.popleft())
-            await deferLater(self._reactor, interval)
+            if interval:
+                await deferLater(self._reactor, interval)
         return {"held": len(self._held)}
 
     async def do_idle(self, count: int) -> Any:

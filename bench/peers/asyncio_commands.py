@@ -32,5 +32,6 @@ async def obey(port: int, publish: Publish) -> None:
         for _ in range(int(count)):
             ids, body = next(events)
             await publish(ids.split(","), body, f"l.abcdef.{next(numbers):07}")
-            await asyncio.sleep(float(interval) / 1000)
+            if float(interval):
+                await asyncio.sleep(float(interval) / 1000)
         print(json.dumps({"published": int(count)}), flush=True)

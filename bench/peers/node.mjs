@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
-import { setImmediate, setTimeout } from "node:timers/promises";
+import { setTimeout } from "node:timers/promises";
 import { constants, createGzip } from "node:zlib";
 
 const events = readFileSync(process.argv[2], "utf8").trim().split("\n");
@@ -46,7 +46,7 @@ server.listen({ host: "127.0.0.1", port: 0, backlog: 4096 }, async () => {
     const [, count, interval] = line.split(" ").map(Number);
     for (let number = 0; number < count; number++) {
       publish();
-      await (interval ? setTimeout(interval) : setImmediate());
+      if (interval) await setTimeout(interval);
     }
     console.log(JSON.stringify({ published: count }));
   }
