@@ -17,6 +17,7 @@ from wanderer_twisted.interfaces import StoreUnavailable
 from wanderer_twisted.ops.metrics import families
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import Change, FeedState, FeedStatus
+from wanderer_twisted.stream.broadcast import SLICE
 from wanderer_twisted.stream.opening import Visitor
 from wanderer_twisted.web.addresses import Client
 from wanderer_twisted.web.errors import Refusal
@@ -162,6 +163,19 @@ class StreamsTests(ServerCase):
         self.assertEqual(self.value("wanderer_stream_lag_numbers"), behind.lag)
         self.assertEqual(self.value("wanderer_stream_lag_max_numbers"), behind.lag)
         self.assertGreater(behind.lag, 0)
+
+    def test_waiting(self) -> None:
+        """
+        Where streams are many, a killmail is told to some of them in each turn, and the
+        next one waits for it.
+        """
+        for _ in range(SLICE + 1):
+            self.open()
+        name = "wanderer_stream_waiting_numbers"
+        self.announce(*range(1, 61))
+        self.assertIn(self.value(name), range(1, 61))  # a scrape takes some turns
+        self.settle()
+        self.assertEqual(self.value(name), 0)
 
     def test_sent_and_closed(self) -> None:
         """

@@ -57,6 +57,11 @@ class Streams:
             census.most_lag,
         )
         yield gauge(
+            "wanderer_stream_waiting_numbers",
+            "Numbers published whose turn with the streams that follow has not come.",
+            self.hub.published - self.hub.told,
+        )
+        yield gauge(
             "wanderer_draining",
             "1 while the server goes down.",
             self.hub.draining,
@@ -97,7 +102,7 @@ class Streams:
         )
         yield counter(
             "wanderer_stream_bytes_total",
-            "Bytes of events, by name of the event: compressed where they were.",
+            "Bytes of events as they were sent, by name of the event.",
             self.hub.bytes,
             "event",
         )
