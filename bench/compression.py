@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from bench.killmails import FIRST_LIVE_ID, Killmails, entry_of
 from bench.report import options, quantile, tell
-from wanderer_twisted.frames import GZIP_HEAD, Frame, GzipStream
+from wanderer_twisted.frames import GZIP_HEAD, Event, Frame, GzipStream
 from wanderer_twisted.stream import events
 
 _LIVE = 5_000
@@ -27,7 +27,7 @@ def compressed(frames: Iterable[Frame]) -> int:
     """
     stream, unpacking, size = GzipStream(), zlib.decompressobj(31), 0
     for frame in frames:
-        part = stream.add(frame, _END)
+        part = stream.add(Event(frame, _END))
         assert unpacking.decompress(part) == frame.plain + _END
         size += len(part)
     unpacking.decompress(stream.finish())
@@ -41,7 +41,7 @@ def send(frames: Sequence[Frame]) -> float:
     """
     stream, begun = GzipStream(), time.process_time()
     for frame in frames:
-        stream.add(frame, _END)
+        stream.add(Event(frame, _END))
     return (time.process_time() - begun) / len(frames) * 1e6
 
 

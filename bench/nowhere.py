@@ -6,7 +6,7 @@ from typing import Any
 
 from zope.interface import implementer
 
-from wanderer_twisted.frames import Frame
+from wanderer_twisted.frames import Event
 from wanderer_twisted.interfaces import IClientTransport
 
 
@@ -26,9 +26,12 @@ class Nowhere:
     def open(self, producer: Any) -> None:
         pass
 
-    def write(self, frame: Frame, end: bytes) -> int:
+    def flush(self) -> None:
+        pass
+
+    def write(self, event: Event) -> int:
         self.sent += 1
-        return len(frame.plain) + len(end)
+        return len(event.frame.plain) + len(event.end)
 
     def backlog(self) -> int:
         return 0

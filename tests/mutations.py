@@ -85,10 +85,24 @@ MUTATIONS = [
 """,
     ),
     Mutation(
-        "a chunk that was made for one stream, with its cursor, goes to all",
-        "frames.py",
-        "if end != self._end:",
-        "if not self._chunk:",
+        "an event that was made for one stream goes to all",
+        "stream/entries.py",
+        "            self._event = self._make_event(variant)\n",
+        "            self._event = self._event or self._make_event(variant)\n",
+    ),
+    Mutation(
+        "a heartbeat that was made for one stream, with its cursor, goes to all",
+        "stream/entries.py",
+        "            end = variant.end(base36(self.seq).encode())\n",
+        "            if self._variant:\n"
+        "                return self._event\n"
+        "            end = variant.end(base36(self.seq).encode())\n",
+    ),
+    Mutation(
+        "a heartbeat is ahead of what was told",
+        "stream/entries.py",
+        "end = variant.end(base36(self.seq).encode())",
+        "end = variant.end(base36(self.seq + 1).encode())",
     ),
     Mutation(
         "the checksum of a compressed stream leaves the cursors out",
@@ -117,8 +131,9 @@ MUTATIONS = [
     Mutation(
         "heartbeats do not move the cursor",
         "stream/session.py",
-        "return max(self.seq, self._hub.told)",
-        "return self.seq",
+        "event = heartbeat.event_for(self._variant)",
+        "event = Event(heartbeat.frames['realtime'],"
+        " self._variant.end(base36(self.seq - 1).encode()))",
     ),
     Mutation(
         "a heartbeat takes as told what a stream that does not follow has not got",
@@ -214,8 +229,8 @@ MUTATIONS = [
     Mutation(
         "an id on connected where the cursor was refused",
         "stream/session.py",
-        "events.end(None) if refused else self._end,",
-        "self._end,",
+        "events.end(None) if refused else self._end",
+        "self._end",
     ),
     Mutation(
         "another store's cursor is taken for ours",

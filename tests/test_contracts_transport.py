@@ -6,8 +6,6 @@ import gzip
 import zlib
 from typing import Any
 
-from twisted.internet.abstract import FileDescriptor
-from twisted.internet.address import IPv4Address
 from twisted.internet.error import ConnectionAborted, ConnectionLost
 from twisted.internet.interfaces import IPushProducer
 from twisted.internet.testing import MemoryReactorClock
@@ -18,9 +16,9 @@ from zope.interface import implementer
 from zope.interface.verify import verifyObject
 
 from tests.support.cases import SyncCase
-from tests.support.transport import MemoryTransport
+from tests.support.transport import Descriptor, MemoryTransport
 from tests.support.web import chunks
-from wanderer_twisted.frames import GZIP_HEAD, Frame
+from wanderer_twisted.frames import GZIP_HEAD, Event, Frame, chunk
 from wanderer_twisted.interfaces import IClientTransport
 from wanderer_twisted.web.addresses import Proxies
 from wanderer_twisted.web.cors import Cors
@@ -76,57 +74,6 @@ class InMemory:
     @property
     def dropped(self) -> bool:
         return self._transport.ended == "aborted"
-
-
-class Descriptor(FileDescriptor):
-    """
-    Twisted's own buffer, over a kernel that takes what the test lets it.
-    """
-
-    def __init__(self, clock: MemoryReactorClock, protocol: Any) -> None:
-        super().__init__(clock)
-        self.connected = 1
-        self.room = 0
-        self.received = b""
-        self.why: Failure | None = None
-        self._clock = clock
-        self.protocol = protocol
-        protocol.makeConnection(self)
-
-    def getHost(self) -> IPv4Address:
-        return IPv4Address("TCP", "203.0.113.1", 80)
-
-    def getPeer(self) -> IPv4Address:
-        return IPv4Address("TCP", "203.0.113.7", 40000)
-
-    def fileno(self) -> int:
-        return -1
-
-    def writeSomeData(self, data: bytes) -> int:  # noqa: N802
-        taken = bytes(data[: self.room])
-        self.received += taken
-        self.room -= len(taken)
-        return len(taken)
-
-    def take(self, size: int) -> None:
-        self.room = size
-        while self.room and self.connected and (self.dataBuffer or self._tempDataLen):
-            self._turn()
-        if self.room and self.disconnecting:
-            self._turn()
-
-    def _turn(self) -> None:
-        why = self.doWrite()
-        if why is not None and self.connected:
-            self.connectionLost(Failure(why))
-
-    def abortConnection(self) -> None:
-        self._clock.callLater(0, self.connectionLost, Failure(ConnectionAborted()))
-
-    def connectionLost(self, reason: Failure) -> None:
-        self.why = reason
-        super().connectionLost(reason)
-        self.protocol.connectionLost(reason)
 
 
 class _Stream(Resource):
@@ -196,6 +143,7 @@ class TransportContract:
 
     def open(self: Any) -> None:
         self.transport.open(self.producer)
+        self.transport.flush()
         self.end.take()
 
     def test_events(self: Any) -> None:
@@ -205,10 +153,50 @@ class TransportContract:
         self.assertTrue(verifyObject(IClientTransport, self.transport))
         self.open()
         for event in (b"data: 1\n", b"data: 2\n"):
-            self.transport.write(Frame("x", event), b"\n")
+            self.transport.write(Event(Frame("x", event), b"\n"))
         self.end.take()
         self.assertEqual(self.end.received, b"data: 1\n\ndata: 2\n\n")
         self.assertFalse(self.producer.paused)
+
+    def test_held(self: Any) -> None:
+        """
+        The first events come together, in their order, when all are there.
+        """
+        self.transport.open(self.producer)
+        self.transport.write(Event(FRAME, END))
+        self.transport.write(Event(FRAME, b"id: z\n\n"))
+        self.end.take()
+        self.assertEqual(self.end.received, b"")
+        self.transport.flush()
+        self.transport.write(Event(FRAME, END))
+        self.end.take()
+        expected = EVENT + FRAME.plain + b"id: z\n\n" + EVENT
+        self.assertEqual(self.end.received, expected)
+
+    def test_much_held(self: Any) -> None:
+        """
+        Many events are not held: their producer is paused as ever.
+        """
+        self.transport.open(self.producer)
+        for _ in range(20):
+            self.transport.write(Event(FRAME, END))
+        self.assertTrue(self.producer.paused)
+        self.transport.flush()
+        self.end.take()
+        self.assertEqual(self.end.received, 20 * EVENT)
+
+    def test_closed_while_held(self: Any) -> None:
+        """
+        A response that is closed before the flush ends behind all that was written.
+        """
+        self.transport.open(self.producer)
+        self.transport.write(Event(FRAME, END))
+        self.end.close()
+        self.transport.flush()
+        self.end.take()
+        self.assertEqual(self.end.received, EVENT)
+        self.assertTrue(self.end.ended)
+        self.use_in_vain()
 
     def test_backlog(self: Any) -> None:
         """
@@ -216,7 +204,7 @@ class TransportContract:
         """
         self.open()
         self.assertEqual(self.transport.backlog(), 0)
-        self.transport.write(FRAME, END)
+        self.transport.write(Event(FRAME, END))
         whole = self.transport.backlog()
         self.assertGreaterEqual(whole, len(EVENT))
         self.end.take(4000)
@@ -230,10 +218,10 @@ class TransportContract:
         """
         self.open()
         for _ in range(6):
-            self.transport.write(FRAME, END)
+            self.transport.write(Event(FRAME, END))
         self.assertFalse(self.producer.paused)
         for _ in range(6):
-            self.transport.write(FRAME, END)
+            self.transport.write(Event(FRAME, END))
         self.assertTrue(self.producer.paused)
         self.end.take(30_000)
         self.assertTrue(self.producer.paused)
@@ -246,7 +234,7 @@ class TransportContract:
         A response that is closed ends behind all that was written.
         """
         self.open()
-        self.transport.write(FRAME, END)
+        self.transport.write(Event(FRAME, END))
         self.end.close()
         self.end.take()
         self.assertEqual(self.end.received, EVENT)
@@ -259,7 +247,7 @@ class TransportContract:
         A connection that is dropped takes along what was written.
         """
         self.open()
-        self.transport.write(FRAME, END)
+        self.transport.write(Event(FRAME, END))
         self.transport.abort()
         self.assertTrue(self.end.dropped)
         self.assertEqual(self.transport.backlog(), 0)
@@ -273,7 +261,7 @@ class TransportContract:
         A lost client stops the producer, once, and leaves nothing to be done.
         """
         self.open()
-        self.transport.write(FRAME, END)
+        self.transport.write(Event(FRAME, END))
         self.end.lose()
         self.assertEqual(self.producer.stops, 1)
         self.use_in_vain()
@@ -293,7 +281,7 @@ class TransportContract:
         Nothing raises, and nothing waits, once there is no other end.
         """
         before = self.end.received
-        self.transport.write(FRAME, END)
+        self.transport.write(Event(FRAME, END))
         self.assertEqual(self.transport.backlog(), 0)
         for end in (self.transport.close, self.transport.abort) * 2:
             end()
@@ -325,6 +313,7 @@ class GzipTest(SyncCase):
     def setUp(self) -> None:
         self.end = OverHttp(gzip=True)
         self.end.transport.open(Producer())
+        self.end.transport.flush()
 
     def test_each_at_once(self) -> None:
         """
@@ -332,22 +321,22 @@ class GzipTest(SyncCase):
         the size of what is sent is told.
         """
         unpacking = zlib.decompressobj(31)
-        sizes, seen = 0, 0
+        seen = 0
         for number in range(5):
-            sizes += self.end.transport.write(FRAME, b"id: %d\n\n" % number)
+            size = self.end.transport.write(Event(FRAME, b"id: %d\n\n" % number))
             self.end.take()
             received, seen = self.end.received[seen:], len(self.end.received)
             whole = FRAME.plain + b"id: %d\n\n" % number
             self.assertEqual(unpacking.decompress(received), whole)
-        self.assertEqual(len(self.end.received), sizes)
-        self.assertLess(sizes, len(FRAME.plain))
+            self.assertEqual(len(chunk(received)), size)
+            self.assertLess(size, len(FRAME.plain))
 
     def test_one_event_one_chunk(self) -> None:
         """
         Each event is one chunk, the head of the whole with the first.
         """
         for _ in range(3):
-            self.end.transport.write(FRAME, END)
+            self.end.transport.write(Event(FRAME, END))
         self.end.take()
         parts = chunks(self.end._peer.received)
         self.assertEqual(len(parts), 3)
@@ -358,7 +347,7 @@ class GzipTest(SyncCase):
         One that is closed ends as a gzip file does, and is checked as one.
         """
         for _ in range(3):
-            self.end.transport.write(FRAME, END)
+            self.end.transport.write(Event(FRAME, END))
         self.end.close()
         self.end.take()
         self.assertEqual(gzip.decompress(self.end.received), 3 * EVENT)
@@ -377,7 +366,7 @@ class GzipTest(SyncCase):
         Nothing is sent, and nothing raises, once there is no other end.
         """
         self.end.lose()
-        self.assertEqual(self.end.transport.write(FRAME, END), 0)
+        self.assertEqual(self.end.transport.write(Event(FRAME, END)), 0)
         self.end.transport.close()
         self.assertEqual(self.end.received, b"")
 
@@ -385,7 +374,7 @@ class GzipTest(SyncCase):
         """
         The head says that it is compressed, and does not forbid what has been done.
         """
-        self.end.transport.write(FRAME, END)
+        self.end.transport.write(Event(FRAME, END))
         self.end.take()
         head = self.end._peer.received.partition(b"\r\n\r\n")[0].split(b"\r\n")
         self.assertIn(b"Content-Encoding: gzip", head)

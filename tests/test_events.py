@@ -13,7 +13,7 @@ from wanderer_twisted.frames import Frame
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import FeedStatus, Hole, Report
 from wanderer_twisted.stream import events
-from wanderer_twisted.stream.entries import KillmailEntry
+from wanderer_twisted.stream.entries import KillmailEntry, variant_of
 
 NOW = "2026-11-01T00:00:00.000Z"
 
@@ -144,17 +144,14 @@ class BytesTests(SyncCase):
         A killmail is encoded once; only its ``id`` line is a stream's own.
         """
         entry = KillmailEntry(record(7, live_seq=1, items=2), 1)
-        plain, again, full = (
-            entry.frame_for(Filter(), None, with_items=each)
-            for each in (False, False, True)
-        )
-        assert plain is not None and full is not None
-        self.assertIs(plain, again)
-        event = parse(plain)
-        self.assertEqual((event.name, event.id), ("killmail", "l.x"))
-        self.assertNotIn("items", event.data["victim"])
-        event = parse(full)
-        self.assertEqual(len(event.data["victim"]["items"]), 2)
+        found: dict[bool, Frame] = {}
+        for with_items in (False, True, False):
+            told = entry.event_for(variant_of(None, with_items, None, "l.", ".z"))
+            assert told is not None
+            self.assertIs(found.setdefault(with_items, told.frame), told.frame)
+            event = parse(told.plain)
+            self.assertEqual((event.name, event.id), ("killmail", "l.00000001.z"))
+            self.assertEqual(len(event.data["victim"].get("items", ())), 2 * with_items)
 
     def test_heartbeat(self) -> None:
         """

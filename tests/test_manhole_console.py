@@ -189,7 +189,7 @@ class OneStreamTests(ConsoleCase):
         )
         self.assertEqual(len(self.told), 3)
         self.assertEqual(self.told[2], f"{session.id}  traced to the end")
-        self.assertIsNone(session.watch)
+        self.assertIs(session.transport, transport)
         session.close("gone")
         self.assertEqual(len(self.told), 3)
         self.assertIsNone(other.why)

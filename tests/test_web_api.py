@@ -23,7 +23,7 @@ from tests.support.web import (
 )
 from wanderer_twisted import SERVER_NAME
 from wanderer_twisted.encoding import timestamp
-from wanderer_twisted.frames import Frame
+from wanderer_twisted.frames import Event, Frame
 from wanderer_twisted.interfaces import StoreUnavailable
 from wanderer_twisted.web.parameters import Rules
 
@@ -94,7 +94,7 @@ class StreamTests(PublicCase):
         client = public.ask(STREAM)
         (session,) = public.hub.sessions
         for event in (b"event: a\ndata: 1\n\n", b"event: b\ndata: 2\n\n"):
-            session.transport.write(Frame("a", event[:-1]), b"\n")
+            session.transport.write(Event(Frame("a", event[:-1]), b"\n"))
         self.assertEqual(
             chunks(client.raw),
             [CONNECTED, b"event: a\ndata: 1\n\n", b"event: b\ndata: 2\n\n"],

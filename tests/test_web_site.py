@@ -6,11 +6,13 @@ import json
 import re
 from collections.abc import Sequence
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from twisted.internet.defer import Deferred
 from twisted.logger import LogLevel, capturedLogs
+from twisted.web.http import _parseRequestLine
 
 from tests.support.web import (
     CONNECTED,
@@ -20,8 +22,9 @@ from tests.support.web import (
     chunks,
     record,
 )
-from wanderer_twisted.frames import Frame
+from wanderer_twisted.frames import Event, Frame
 from wanderer_twisted.web.channel import MAX_BODY_BYTES, MAX_HEAD_BYTES
+from wanderer_twisted.web.site import PublicRequest
 
 STREAM = "/api/v1/kills/stream"
 LINE = b"GET /ping HTTP/1.1\r\n"
@@ -411,6 +414,50 @@ class ConnectionsTests(BoundsCase):
         self.assertEqual(self.public().site.acceptableProtocols(), [b"http/1.1"])
 
 
+class RequestLineTests(PublicCase):
+    """
+    The first line of a request.
+    """
+
+    PARTS = st.sampled_from(
+        [
+            *(b"GET", b"/", b"/a", b"?", b"?b=c", b"%3f", b"#", b" ", b"\t", b"@"),
+            *(b"HTTP/1.1", b"HTTP/1.0", b"HTTP/2", b"\0", b"\x7f", b"\xb0", b"\xb1"),
+        ]
+    )
+    LINES = st.one_of(
+        st.lists(PARTS, min_size=1).map(b"".join),
+        st.lists(PARTS).map(lambda parts: b"GET /%b HTTP/1.1" % b"".join(parts)),
+    )
+
+    @settings(deadline=None)
+    @given(LINES, st.sampled_from([b"", b"Content-Length: 2\r\n"]))
+    def test_as_twisted(self, line: bytes, length: bytes) -> None:
+        """
+        What Twisted takes is taken, and nothing else, with its query as it came; that
+        of one request is not the next one's.
+        """
+        try:
+            expected = [_parseRequestLine(line)]
+        except ValueError:
+            expected = []
+        seen: list[tuple[bytes, bytes, bytes]] = []
+
+        def see(request: PublicRequest) -> bool:
+            seen.append((request.method, request.uri, request.clientproto))
+            return False
+
+        public = Public()
+        with patch.object(PublicRequest, "_has_proper_target", see):
+            client = public.connect()
+            client.send(b"%b\r\nHost: x\r\n%b\r\n" % (line, length))
+            client.send(b"ab" if length else b"")
+            self.assertEqual(seen, expected)
+            if not client.closed:
+                client.send(LINE + b"\r\n")
+                self.assertEqual(seen[1:], [(b"GET", b"/ping", b"HTTP/1.1")])
+
+
 class AnyBytesTests(PublicCase):
     """
     Whatever comes in over a connection.
@@ -575,8 +622,8 @@ class LogTests(PublicCase):
         """
         public = self.public()
         client = public.ask(STREAM)
-        frame = Frame("connected", CONNECTED[:-1])
+        event = Event(Frame("connected", CONNECTED[:-1]), b"\n")
         with capturedLogs() as events:
             for _ in range(5):
-                public.hub.sessions[0].transport.write(frame, b"\n")
+                public.hub.sessions[0].transport.write(event)
         self.assertEqual((events, len(chunks(client.raw))), ([], 6))

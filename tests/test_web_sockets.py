@@ -29,7 +29,7 @@ from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
 from tests.support.web import CONNECTED, FakeSession, Public, parse
-from wanderer_twisted.frames import Frame
+from wanderer_twisted.frames import Event, Frame
 from wanderer_twisted.web.listening import AcceptRate, Listener
 
 STREAM = b"GET /api/v1/kills/stream HTTP/1.1\r\nHost: x\r\n\r\n"
@@ -242,7 +242,7 @@ class StreamTests(SocketsCase):
         (session,) = self.public.hub.sessions
         for number in range(3):
             event = b"data: %d\n" % number
-            session.transport.write(Frame("x", event), b"\n")
+            session.transport.write(Event(Frame("x", event), b"\n"))
             self.assertEqual(peer.recv(65536), b"9\r\n%b\n\r\n" % event)
 
     async def test_room_meanwhile(self) -> None:
@@ -254,9 +254,9 @@ class StreamTests(SocketsCase):
         peer = await self.peer()
         (session,) = self.public.hub.sessions
         write = session.transport.write
-        write(Frame("x", b"1" * 20_000_000), b"\n")
+        write(Event(Frame("x", b"1" * 20_000_000), b"\n"))
         received = bytearray(peer.recv(1_000_000))
-        write(Frame("x", b"2" * 10), b"\n")
+        write(Event(Frame("x", b"2" * 10), b"\n"))
         session.close("draining")
         peer.setblocking(False)
         while not received.endswith(b"0\r\n\r\n"):
@@ -276,7 +276,7 @@ class StreamTests(SocketsCase):
         (session,) = self.public.hub.sessions
         events = [b"%07d" % number * 100_000 for number in range(12)]
         for event in events:
-            session.transport.write(Frame("x", event), b"\n")
+            session.transport.write(Event(Frame("x", event), b"\n"))
         session.close("draining")
         peer.setblocking(False)
         received = bytearray()
@@ -298,7 +298,7 @@ class StreamTests(SocketsCase):
         peer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         peer.close()
         for _ in range(3):
-            session.transport.write(Frame("x", b"data: 1\n"), b"\n")
+            session.transport.write(Event(Frame("x", b"data: 1\n"), b"\n"))
         self.assertEqual(session.closings, [])
         await self.until(lambda: not self.public.site.channels)
         self.assertEqual(session.closings[0], "gone")
@@ -310,7 +310,7 @@ class StreamTests(SocketsCase):
         await self.serve()
         client = await self.open()
         (session,) = self.public.hub.sessions
-        session.transport.write(Frame("x", b"event: warning\ndata: {}\n"), b"\n")
+        session.transport.write(Event(Frame("x", b"event: warning\ndata: {}\n"), b"\n"))
         session.close("draining")
         await client.lost
         response, _ = parse(client.raw)
@@ -365,7 +365,7 @@ class StreamTests(SocketsCase):
         await self.until(lambda: self.public.hub.sessions)
         (session,) = self.public.hub.sessions
         await self.until(lambda: session.transport.backlog() == 0)
-        session.transport.write(Frame("x", b"x" * 10_000_000), b"\n")
+        session.transport.write(Event(Frame("x", b"x" * 10_000_000), b"\n"))
         self.assertGreater(session.transport.backlog(), 9_000_000)
         await deferLater(self.reactor, 0.1)
         before = session.transport.backlog()
@@ -390,7 +390,7 @@ class StreamTests(SocketsCase):
         peer.sendall(STREAM)
         await self.until(lambda: self.public.hub.sessions)
         (session,) = self.public.hub.sessions
-        session.transport.write(Frame("x", b"x" * 10_000_000), b"\n")
+        session.transport.write(Event(Frame("x", b"x" * 10_000_000), b"\n"))
         await deferLater(self.reactor, 0.05)
         session.close("stuck")
         await self.until(lambda: not self.public.site.channels)
@@ -406,7 +406,7 @@ class StreamTests(SocketsCase):
         client.transport.abortConnection()
         await self.until(lambda: not self.public.admission.open)
         transport = session.transport
-        transport.write(Frame("x", b"event: x\ndata: {}\n"), b"\n")
+        transport.write(Event(Frame("x", b"event: x\ndata: {}\n"), b"\n"))
         transport.close()
         transport.abort()
         self.assertEqual(transport.backlog(), 0)
@@ -435,7 +435,7 @@ class UnixTests(SocketsCase):
         await self.until(lambda: self.public.hub.sessions)
         self.assertEqual(self.public.admission.addresses, 1)
         (session,) = self.public.hub.sessions
-        session.transport.write(Frame("x", b"x" * 5_000_000), b"\n")
+        session.transport.write(Event(Frame("x", b"x" * 5_000_000), b"\n"))
         self.assertGreater(session.transport.backlog(), 1_000_000)
         peer.close()
         await self.until(lambda: not self.public.admission.open)
@@ -451,7 +451,7 @@ class WrappedTests(SocketsCase):
         A stream gets through it and ends cleanly.
         """
         client, session = await self.open_wrapped()
-        session.transport.write(Frame("x", b"data: 1\n"), b"\n")
+        session.transport.write(Event(Frame("x", b"data: 1\n"), b"\n"))
         session.close("draining")
         await client.lost
         response, _ = parse(client.raw)
@@ -487,7 +487,7 @@ class TlsTests(SocketsCase):
         client = await self.open_over_tls()
         client.transport.pauseProducing()
         (session,) = self.public.hub.sessions
-        session.transport.write(Frame("x", b"x" * 20_000_000), b"\n")
+        session.transport.write(Event(Frame("x", b"x" * 20_000_000), b"\n"))
         await self.until(lambda: session.transport.backlog() > 1_000_000)
         session.close("stuck")
         await self.until(lambda: not self.public.admission.open)
@@ -501,7 +501,7 @@ class TlsTests(SocketsCase):
         """
         client = await self.open_over_tls()
         (session,) = self.public.hub.sessions
-        session.transport.write(Frame("x", b"x" * 1_000_000), b"\n")
+        session.transport.write(Event(Frame("x", b"x" * 1_000_000), b"\n"))
         session.close("draining")
         await client.lost
         response, _ = parse(client.raw)

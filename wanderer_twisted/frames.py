@@ -40,13 +40,13 @@ def chunk(data: bytes, end: bytes = b"") -> bytes:
 
 class Frame:
     """
-    One event but for its end, which is the stream's own; many have the same.
+    One event but for its end, which is the stream's own.
 
     :ivar name: of the event.
     :ivar plain: its bytes, up to and with the line feed before the end.
     """
 
-    __slots__ = ("_chunk", "_end", "_packed", "_shared", "name", "plain")
+    __slots__ = ("_packed", "_shared", "name", "plain")
 
     def __init__(self, name: str, plain: bytes, shared: bool = False) -> None:
         """
@@ -56,17 +56,6 @@ class Frame:
         self.plain = plain
         self._shared = shared
         self._packed: bytes | None = None
-        self._end = self._chunk = b""
-
-    def chunk(self, end: bytes) -> bytes:
-        """
-        The whole event, as a chunk of HTTP/1.1. That with the last end is kept: most
-        streams have the same.
-        """
-        if end != self._end:
-            self._chunk = chunk(self.plain, end)
-            self._end = end
-        return self._chunk
 
     @property
     def packed(self) -> bytes:
@@ -80,6 +69,30 @@ class Frame:
                 else (_deflate_fast(self.plain))
             )
         return self._packed
+
+
+class Event:
+    """
+    A whole event; many streams may have the same.
+
+    :ivar end: behind the frame: the line with the cursor, and the empty one.
+    :ivar chunk: all of it, as a chunk of HTTP/1.1; empty before :meth:`make_chunk`.
+    """
+
+    __slots__ = ("chunk", "end", "frame")
+
+    def __init__(self, frame: Frame, end: bytes) -> None:
+        self.frame = frame
+        self.end = end
+        self.chunk = b""
+
+    @property
+    def plain(self) -> bytes:
+        return self.frame.plain + self.end
+
+    def make_chunk(self) -> bytes:
+        self.chunk = chunk(self.frame.plain, self.end)
+        return self.chunk
 
 
 def _deflate_well(data: bytes) -> bytes:
@@ -106,11 +119,12 @@ class GzipStream:
         self._crc = 0
         self._size = 0
 
-    def add(self, frame: Frame, end: bytes) -> bytes:
+    def add(self, event: Event) -> bytes:
         """
-        :param end: of the event, short.
+        :param event: its end is short.
         :returns: the next bytes of the stream.
         """
+        frame, end = event.frame, event.end
         first = GZIP_HEAD if self._size == 0 else b""
         self._crc = isal_zlib.crc32(end, isal_zlib.crc32(frame.plain, self._crc))
         self._size += len(frame.plain) + len(end)

@@ -8,7 +8,7 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from zope.interface import Attribute, Interface
 
-from wanderer_twisted.frames import Frame
+from wanderer_twisted.frames import Event
 from wanderer_twisted.partition import Filter, Kind, Snapshot
 from wanderer_twisted.records import (
     ArchivedDay,
@@ -409,15 +409,21 @@ class IClientTransport(Interface):
     def open(producer: Any) -> None:
         """
         Take the client's connection and register *producer*, an ``IPushProducer``. The
-        response's head goes out with the first event.
+        response's head, and the first events, are held until the flush, or until they
+        are many.
         """
 
-    def write(frame: Frame, end: bytes) -> int:
+    def flush() -> None:
         """
-        Send one whole event.
+        Send what is held, in one go; from now on each event is sent as it is written.
+        """
 
-        :param end: of the event, behind the frame.
-        :returns: how many bytes that takes on the wire, compressed where it is.
+    def write(event: Event) -> int:
+        """
+        Send one event.
+
+        :returns: how many bytes that takes, compressed where it is, as a chunk where
+            it is one.
         """
 
     def backlog() -> int:

@@ -17,7 +17,7 @@ from twisted.python.failure import Failure
 from zope.interface import implementer
 
 from tests.support.cases import SyncCase
-from wanderer_twisted.frames import Frame
+from wanderer_twisted.frames import Event, Frame
 from wanderer_twisted.interfaces import (
     IClientTransport,
     IHistory,
@@ -109,7 +109,8 @@ class FakeHub:
         session = FakeSession(transport)
         self.sessions.append(session)
         transport.open(session)
-        transport.write(Frame("connected", CONNECTED[:-1]), b"\n")
+        transport.write(Event(Frame("connected", CONNECTED[:-1]), b"\n"))
+        transport.flush()
         return session
 
 

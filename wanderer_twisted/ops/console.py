@@ -19,6 +19,7 @@ from wanderer_twisted.ops.census import ORDERS, in_order
 from wanderer_twisted.ops.health import Statuses
 from wanderer_twisted.ops.tables import Text, plain
 from wanderer_twisted.ops.verdicts import verdict
+from wanderer_twisted.ops.watched import Watched
 from wanderer_twisted.partition import KINDS, Facts
 from wanderer_twisted.stream.cursor import decode
 from wanderer_twisted.stream.hub import Hub
@@ -149,7 +150,7 @@ class Console:
     def trace(self, session: str, n: int = 100) -> str:
         _whole("n", n)
         found = self._find(session)
-        if found.watch is not None:
+        if isinstance(found.transport, Watched):
             raise Mistake(f"{found.id} is traced already")
         left = n
 
@@ -161,7 +162,7 @@ class Console:
                 self._stop_tracing(found)
                 self._tell(f"{found.id}  traced to the end")
 
-        found.watch = watch
+        found.transport = Watched(found.transport, watch)
         self._traced[found.id] = found
         found.when_closed(partial(self._closed, found))
         return f"Tracing {n} events of {found.id}"
@@ -176,7 +177,8 @@ class Console:
 
     def _stop_tracing(self, session: Session) -> None:
         del self._traced[session.id]
-        session.watch = None
+        if isinstance(session.transport, Watched):
+            session.transport = session.transport.inner
 
     def _closed(self, session: Session, why: str) -> None:
         if session.id in self._traced:

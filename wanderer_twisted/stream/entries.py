@@ -1,21 +1,62 @@
 """
-Entries of the journal on their way to any number of streams.
+What goes to any number of streams: entries of the journal, and heartbeats. Most streams
+get the very same bytes, which are made once.
 """
+
+from collections.abc import Mapping
+from functools import lru_cache
 
 import attrs
 
-from wanderer_twisted.frames import Frame
+from wanderer_twisted.frames import Event, Frame
 from wanderer_twisted.partition import Filter, Snapshot, live_part_holds
 from wanderer_twisted.records import Hole, Record
 from wanderer_twisted.stream import events
 from wanderer_twisted.stream.cursor import base36
 
 
+@attrs.frozen(eq=False)
+class Variant:
+    """
+    All of a stream that decides about the bytes that it gets of what concerns it.
+
+    :ivar value: the filter's, without its ids.
+    :ivar snapshot: of its history; None where it has none.
+    """
+
+    value: Filter
+    with_items: bool
+    snapshot: Snapshot | None
+    _around: tuple[bytes, bytes]
+
+    def end(self, digits: bytes) -> bytes:
+        """
+        :param digits: the number in the cursor.
+        """
+        return digits.join(self._around)
+
+
+@lru_cache(1024)  # live streams all have the same
+def variant_of(
+    min_value: float | None,
+    with_items: bool,
+    snapshot: Snapshot | None,
+    before: str,
+    behind: str,
+) -> Variant:
+    """
+    :param before: of the cursor, before the number.
+    :param behind: the same, behind it.
+    :returns: as long as it is in use by many, the same object for the same parts.
+    """
+    around = events.end_around(before, behind)
+    return Variant(Filter(min_value=min_value), with_items, snapshot, around)
+
+
 @attrs.define(eq=False)
 class KillmailEntry:
     """
-    A killmail on its way to any number of streams, encoded once for all of them: only
-    the line with the cursor differs, and it comes last.
+    A killmail, encoded once: only the line with the cursor differs, and it comes last.
 
     :ivar digits: its number, as cursors have it.
     """
@@ -26,6 +67,8 @@ class KillmailEntry:
     seq: int
     digits: bytes = attrs.field(init=False, repr=False)
     _frames: dict[bool, Frame] = attrs.field(factory=dict, init=False, repr=False)
+    _variant: Variant | None = attrs.field(default=None, init=False, repr=False)
+    _event: Event | None = attrs.field(default=None, init=False, repr=False)
 
     @property
     def size(self) -> int:
@@ -42,16 +85,22 @@ class KillmailEntry:
     def concerns(self, wanted: Filter) -> bool:
         return wanted.concerns(self.record.facts)
 
-    def frame_for(
-        self, wanted: Filter, snapshot: Snapshot | None, with_items: bool
-    ) -> Frame | None:
+    def event_for(self, variant: Variant) -> Event | None:
         """
         As a stream gets it whose filter it concerns; None where it does not belong to
-        the stream's live part.
+        the stream's live part. That for the last variant is kept.
         """
-        if not live_part_holds(self.record.facts, wanted, snapshot):
+        if variant is not self._variant:
+            self._event = self._make_event(variant)
+            self._variant = variant
+        return self._event
+
+    def _make_event(self, variant: Variant) -> Event | None:
+        if not live_part_holds(self.record.facts, variant.value, variant.snapshot):
             return None
-        return self._frames.get(with_items) or self._make_frame(with_items)
+        with_items = variant.with_items
+        frame = self._frames.get(with_items) or self._make_frame(with_items)
+        return Event(frame, variant.end(self.digits))
 
     def _make_frame(self, with_items: bool) -> Frame:
         body = self.record.body.json(with_items)
@@ -76,10 +125,8 @@ class HoleEntry:
     def concerns(self, wanted: Filter) -> bool:
         return True
 
-    def frame_for(
-        self, wanted: Filter, snapshot: Snapshot | None, with_items: bool
-    ) -> Frame:
-        return self._frame
+    def event_for(self, variant: Variant) -> Event:
+        return Event(self._frame, variant.end(self.digits))
 
 
 Entry = KillmailEntry | HoleEntry
@@ -94,3 +141,27 @@ def as_entry(entry: Record | Hole, now: float) -> Entry:
         return HoleEntry(entry.seq, digits, events.feed_gap(entry, now))
     assert entry.facts.live_seq is not None
     return KillmailEntry(entry, entry.facts.live_seq)
+
+
+@attrs.define(eq=False)
+class Heartbeat:
+    """
+    A heartbeat, for streams in either mode.
+
+    :ivar seq: what streams that follow have dealt with.
+    """
+
+    frames: Mapping[events.Mode, Frame]
+    seq: int
+    _variant: Variant | None = attrs.field(default=None, init=False, repr=False)
+    _event: Event = attrs.field(init=False, repr=False)
+
+    def event_for(self, variant: Variant) -> Event:
+        """
+        As a stream gets it that follows. That for the last variant is kept.
+        """
+        if variant is not self._variant:
+            end = variant.end(base36(self.seq).encode())
+            self._event = Event(self.frames["realtime"], end)
+            self._variant = variant
+        return self._event

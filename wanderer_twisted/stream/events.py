@@ -7,7 +7,6 @@ events skip events).
 """
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from typing import Final, Literal, get_args
 
 from wanderer_twisted import SERVER_NAME
@@ -44,7 +43,6 @@ def end(cursor: str | None) -> bytes:
     return b"\n" if cursor is None else b"id: %b\n\n" % cursor.encode()
 
 
-@lru_cache(1024)  # live streams all have the same, and in one place it is at hand
 def end_around(before: str, behind: str) -> tuple[bytes, bytes]:
     """
     The same, but for the number in the cursor, which goes between the two.

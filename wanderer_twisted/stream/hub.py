@@ -4,7 +4,7 @@ The hub: what was committed goes to the streams that follow.
 
 import random
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable
 from typing import TypeVar
 
 from twisted.application.service import Service
@@ -12,7 +12,6 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wanderer_twisted.distribution import Distribution
-from wanderer_twisted.frames import Frame
 from wanderer_twisted.interfaces import IClientTransport, IHistory, IKillmailStore
 from wanderer_twisted.partition import KINDS
 from wanderer_twisted.records import Commit, FeedStatus
@@ -20,7 +19,7 @@ from wanderer_twisted.stream import events
 from wanderer_twisted.stream.broadcast import SLICE, Broadcast
 from wanderer_twisted.stream.cursor import AfterHistory, BadCursor, Live, decode
 from wanderer_twisted.stream.drain import Drain
-from wanderer_twisted.stream.entries import Entry, HoleEntry, as_entry
+from wanderer_twisted.stream.entries import Entry, Heartbeat, HoleEntry, as_entry
 from wanderer_twisted.stream.opening import Visitor, Wish, open_at
 from wanderer_twisted.stream.rate import Rate
 from wanderer_twisted.stream.recent import Recent
@@ -87,8 +86,8 @@ class Hub(Service):
         self.wheel: Wheel[Session] = Wheel(clock, self._beat)
         self._registry: Registry[Session] = Registry()
         self._broadcast = Broadcast(clock, self._concerned, self._hand, slice)
-        self._heartbeats: Mapping[events.Mode, Frame] = {}
-        self._heartbeats_of = 0  # the second that they are of
+        self._heartbeat = Heartbeat({}, -1)
+        self._heartbeat_of = 0  # the second
 
     def startService(self) -> None:
         """
@@ -222,26 +221,27 @@ class Hub(Service):
         self.rate.count()
         return self._registry.find(entry.record.facts)
 
-    def _hand(self, sessions: list[Session], entry: Entry) -> None:
+    def _hand(self, sessions: Iterable[Session], entry: Entry) -> None:
         self._tell(sessions, entry.name, Session.publish, entry)
 
     def _beat(self, sessions: list[Session]) -> None:
         """
         Heartbeats that fall into the same second are the same.
         """
-        now = self.clock.seconds()
-        if int(now) != self._heartbeats_of:
+        now, told = self.clock.seconds(), self.told
+        if int(now) != self._heartbeat_of:
             status = self._feed_status()
             feed = None if status is None else events.feed_block(status, now)
-            self._heartbeats = {
-                mode: events.heartbeat(mode, feed, now) for mode in events.MODES
-            }
-            self._heartbeats_of = int(now)
-        self._tell(sessions, "heartbeat", Session.beat, self._heartbeats)
+            frames = {mode: events.heartbeat(mode, feed, now) for mode in events.MODES}
+            self._heartbeat = Heartbeat(frames, told)
+            self._heartbeat_of = int(now)
+        elif told != self._heartbeat.seq:
+            self._heartbeat = Heartbeat(self._heartbeat.frames, told)
+        self._tell(sessions, "heartbeat", Session.beat, self._heartbeat)
 
     def _tell(
         self,
-        sessions: list[Session],
+        sessions: Iterable[Session],
         name: str,
         tell: Callable[[Session, T], int],
         what: T,
@@ -260,6 +260,8 @@ class Hub(Service):
                 session.close("internal")
                 continue
             if written:
+                session.events += 1
+                session.bytes += written
                 events += 1
                 size += written
         if events:

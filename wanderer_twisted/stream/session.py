@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Mapping
 from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
-from wanderer_twisted.frames import Frame
+from wanderer_twisted.frames import Event, Frame
 from wanderer_twisted.interfaces import IClientTransport
 from wanderer_twisted.partition import Filter, Snapshot
 from wanderer_twisted.stream import events
@@ -25,7 +25,7 @@ from wanderer_twisted.stream.cursor import (
     Starting,
     base36,
 )
-from wanderer_twisted.stream.entries import Entry
+from wanderer_twisted.stream.entries import Entry, Heartbeat, variant_of
 from wanderer_twisted.stream.opening import Opening, Visitor, Wish
 from wanderer_twisted.stream.replay import Replay
 from wanderer_twisted.stream.stall import StallWatch
@@ -39,19 +39,18 @@ class Session:
     :ivar events: how many were sent.
     :ivar bytes: how many were sent, compressed where they are.
     :ivar every: seconds between heartbeats.
-    :ivar watch: called with each event that is sent: its name, cursor and bytes.
+    :ivar transport: the way to its client.
     """
 
     __slots__ = (
         "__weakref__",
-        "_end_around",
         "_following",
         "_hub",
         "_opening",
         "_paused",
         "_replay",
         "_stall",
-        "_transport",
+        "_variant",
         "_when_closed",
         "bytes",
         "events",
@@ -62,8 +61,8 @@ class Session:
         "seq",
         "snapshot",
         "tick",
+        "transport",
         "visitor",
-        "watch",
         "why",
         "wish",
     )
@@ -83,11 +82,10 @@ class Session:
         self.events = 0
         self.bytes = 0
         self.why: str | None = None
-        self.watch: Callable[[str, str | None, int], None] | None = None
         self._hub = hub
         self.wish = wish
         self._opening = opening
-        self._transport = transport
+        self.transport: IClientTransport = transport
         self._paused = False
         self._following = False
         # Only while there is something to read, or to watch: most streams follow, and
@@ -113,7 +111,11 @@ class Session:
         if isinstance(cursor, AfterHistory):
             self.snapshot = cursor.snapshot
         self.seq = cursor.seq
-        self._end_around = events.end_around(*cursor.around(self._hub.store.epoch))
+        around = cursor.around(self._hub.store.epoch)
+        wish = self.wish
+        self._variant = variant_of(
+            wish.filter.min_value, wish.with_items, self.snapshot, *around
+        )
 
     @property
     def cursor(self) -> str:
@@ -129,7 +131,7 @@ class Session:
         """
         if self.past is not None:
             return events.end(self.past.text(self._hub.store.epoch))
-        return base36(self._upto).encode().join(self._end_around)
+        return self._variant.end(base36(self._upto).encode())
 
     @property
     def _upto(self) -> int:
@@ -172,19 +174,18 @@ class Session:
         in this same turn.
         """
         now = self._hub.clock.seconds()
-        self._transport.open(self)
+        self.transport.open(self)
         refused = self._opening.gap is not None
-        self._write(
-            events.connected(
-                self._filters(),
-                self.id,
-                self.mode,
-                self._opening.resumed,
-                self._hub.retry_ms(),
-                now,
-            ),
-            events.end(None) if refused else self._end,
+        connected = events.connected(
+            self._filters(),
+            self.id,
+            self.mode,
+            self._opening.resumed,
+            self._hub.retry_ms(),
+            now,
         )
+        end = events.end(None) if refused else self._end
+        self._write(Event(connected, end))
         if self._opening.gap is not None:
             requested = self.wish.cursor or ""
             gap = events.gap(self._opening.gap, requested, now)
@@ -192,6 +193,7 @@ class Session:
         if self.why is None:
             self._hub.wheel.add(self)
             self._go_on()
+        self.transport.flush()
 
     def _filters(self) -> Mapping[str, object]:
         """
@@ -246,9 +248,9 @@ class Session:
         if self._replay is not None:
             self._replay.stop()
         if why == "stuck":  # nobody will take what waits there
-            self._transport.abort()
+            self.transport.abort()
         else:
-            self._transport.close()
+            self.transport.close()
         self._hub.forget(self, why)
         calls, self._when_closed = self._when_closed, ()
         for call in calls:
@@ -274,8 +276,9 @@ class Session:
         for entry in entries:
             self.seq = entry.seq  # before the write, which may pause us
             if entry.concerns(self.wanted):
-                size = self._tell_of(entry)
-                self._hub.count(entry.name, bool(size), size)
+                event = entry.event_for(self._variant)
+                if event is not None:
+                    self._write(event)
         self.seq = max(self.seq, upto)
 
     def publish(self, entry: Entry) -> int:
@@ -283,19 +286,15 @@ class Session:
         The hub's call, in the order of numbers, with what concerns this stream. A
         session that does not follow finds the entry in the store.
 
-        :returns: how many bytes were sent, which the hub counts for all together.
+        :returns: how many bytes were sent, which the hub counts.
         """
         if self._following and entry.seq > self.seq:
             self.seq = entry.seq
-            return self._tell_of(entry)
+            event = entry.event_for(self._variant)
+            if event is not None:
+                size: int = self.transport.write(event)
+                return size
         return 0
-
-    def _tell_of(self, entry: Entry) -> int:
-        wish = self.wish
-        frame = entry.frame_for(wish.filter, self.snapshot, wish.with_items)
-        if frame is None:
-            return 0
-        return self._send(frame, entry.digits.join(self._end_around))
 
     def warn(self, kind: str, message: str) -> None:
         """
@@ -307,18 +306,21 @@ class Session:
 
     # --- heartbeats ------------------------------------------------------------
 
-    def beat(self, frames: Mapping[events.Mode, Frame]) -> int:
+    def beat(self, heartbeat: Heartbeat) -> int:
         """
         The hub's call, when one is due.
 
-        :param frames: of the same moment, for either mode.
-        :returns: how many bytes were sent, which the hub counts for all together.
+        :returns: how many bytes were sent, which the hub counts.
         """
-        if self.past is None:
-            self.seq = self._upto
-        if self._paused:  # bytes are on their way to it anyhow
+        if self._following and heartbeat.seq >= self.seq:
+            self.seq = heartbeat.seq
+            event = heartbeat.event_for(self._variant)
+        elif self._paused or self.why is not None:  # bytes are on their way anyhow
             return 0
-        return self._send(frames[self.mode], self._end)
+        else:
+            event = Event(heartbeat.frames[self.mode], self._end)
+        size: int = self.transport.write(event)
+        return size
 
     # --- the transport's side --------------------------------------------------
 
@@ -331,7 +333,7 @@ class Session:
             return
         self._paused, self._following = True, False
         self._stall = StallWatch(
-            self._hub.clock, self._transport.backlog, lambda: self.close("stuck")
+            self._hub.clock, self.transport.backlog, lambda: self.close("stuck")
         )
         self._stall.start()
 
@@ -356,21 +358,11 @@ class Session:
         """
         Send an event with the cursor as it is now.
         """
-        self._write(frame, self._end)
+        self._write(Event(frame, self._end))
 
-    def _write(self, frame: Frame, end: bytes) -> None:
-        size = self._send(frame, end)
-        self._hub.count(frame.name, bool(size), size)
-
-    def _send(self, frame: Frame, end: bytes) -> int:
-        """
-        :returns: how many bytes that took; the caller has the hub count them.
-        """
-        if self.why is not None:
-            return 0
-        size = self._transport.write(frame, end)
-        self.events += 1
-        self.bytes += size
-        if self.watch is not None:
-            self.watch(frame.name, events.cursor_in(end), size)
-        return size
+    def _write(self, event: Event) -> None:
+        if self.why is None:
+            size = self.transport.write(event)
+            self.events += 1
+            self.bytes += size
+            self._hub.count(event.frame.name, 1, size)

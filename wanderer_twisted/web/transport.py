@@ -26,7 +26,7 @@ from twisted.python.failure import Failure
 from twisted.web.http_headers import Headers
 from zope.interface import implementer
 
-from wanderer_twisted.frames import Frame, GzipStream, chunk
+from wanderer_twisted.frames import Event, GzipStream, chunk
 from wanderer_twisted.interfaces import IClientTransport
 from wanderer_twisted.web.channel import LAST_BYTES_SECONDS, MAX_BEHIND_LAST
 from wanderer_twisted.web.site import PublicRequest, PublicSite
@@ -38,6 +38,10 @@ _TYPE: Final = b"text/event-stream; charset=utf-8"
 _USER_TIMEOUT_MS, _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL = 60_000, 20, 10
 
 _LAST_CHUNK: Final = b"0\r\n\r\n"
+
+#: Bytes that are held until a flush at most: as many as Twisted's buffer takes before
+#: it pauses its producer, which it can't while they are here.
+_MOST_HELD: Final = 64 * 1024
 
 
 def set_stream_headers(headers: Headers, gzip: bool = False) -> None:
@@ -64,10 +68,11 @@ class SSETransport:
         "_chunked",
         "_connection",
         "_gzip",
-        "_head",
+        "_held",
         "_idle",
         "_ignored",
         "_lingering",
+        "_plainly",
         "_request",
         "_site",
         "_transport",
@@ -81,10 +86,11 @@ class SSETransport:
         self._site: PublicSite = request.site
         self._gzip = GzipStream() if gzip else None
         self._chunked = False
+        self._plainly = False  # as a chunk that others get as well
         self._transport: Any = None  # None when there is no other end
         self._connection: tcp.Connection | None = None  # where we may send at once
         self._idle: socket.socket | None = None  # its socket, until something waits
-        self._head = b""  # goes with the first event
+        self._held: bytearray | None = None  # the head, and events until the flush
         self._ignored = 0
         self._lingering: IDelayedCall | None = None
 
@@ -98,30 +104,52 @@ class SSETransport:
             producer.stopProducing()
             return
         set_stream_headers(request.responseHeaders, self._gzip is not None)
-        self._transport, self._head = request.hand_over(self)
+        self._transport, head = request.hand_over(self)
+        self._held = bytearray(head)
         self._chunked = bool(request.chunked)
-        self._connection = _plain_tcp(self._transport)
+        self._plainly = self._chunked and self._gzip is None
         _watch_peer(self._transport)
         self._transport.registerProducer(producer, True)
 
+    def flush(self) -> None:
+        held, self._held = self._held, None
+        if held is not None and self._transport is not None:
+            self._connection = _plain_tcp(self._transport)
+            self._put(bytes(held))
+
     # --- events ----------------------------------------------------------------
 
-    def write(self, frame: Frame, end: bytes) -> int:
+    def write(self, event: Event) -> int:
+        if self._plainly:
+            data = event.chunk or event.make_chunk()
+        else:
+            data = self._encode(event)
+        idle = self._idle
+        if idle is None:
+            return self._put(data)
+        # As in _put: here all the time of a broadcast goes.
+        try:
+            sent = idle.send(data)
+        except OSError:
+            sent = 0
+        if sent < len(data):
+            self._idle = None
+            self._transport.write(data[sent:])
+        return len(data)
+
+    def _encode(self, event: Event) -> bytes:
+        if self._gzip is None:
+            return event.plain
+        data = self._gzip.add(event)
+        return chunk(data) if self._chunked else data
+
+    def _put(self, data: bytes) -> int:
         if self._transport is None:
             return 0
-        if self._gzip is not None:
-            data = self._gzip.add(frame, end)
-            size = len(data)
-            data = chunk(data) if self._chunked else data
-        else:
-            size = len(frame.plain) + len(end)
-            data = frame.chunk(end) if self._chunked else frame.plain + end
-        if self._head:
-            data, self._head = self._head + data, b""
-        idle = self._idle or self._find_idle()
+        idle = self._find_idle()
         if idle is None:
-            self._transport.write(data)
-            return size
+            self._wait(data)
+            return len(data)
         try:
             sent = idle.send(data)
         except OSError:  # full, or lost, which the reactor will find by itself
@@ -129,7 +157,18 @@ class SSETransport:
         if sent < len(data):
             self._idle = None
             self._transport.write(data[sent:])
-        return size
+        return len(data)
+
+    def _wait(self, data: bytes) -> None:
+        """
+        Have it go out behind what waits.
+        """
+        if self._held is None:
+            self._transport.write(data)
+            return
+        self._held += data
+        if len(self._held) > _MOST_HELD:
+            self.flush()
 
     def _find_idle(self) -> socket.socket | None:
         """
@@ -147,14 +186,14 @@ class SSETransport:
         return 0 if self._transport is None else unsent(self._transport)
 
     def close(self) -> None:
-        transport, self._transport = self._transport, None
+        transport, self._transport, self._idle = self._transport, None, None
         # Where it is the client that left, there is nobody to tell.
         if transport is None or getattr(transport, "disconnected", False):
             return
         last = b"" if self._gzip is None else self._gzip.finish()
         if self._chunked:
             last = (chunk(last) if last else b"") + _LAST_CHUNK
-        last = self._head + last
+        last = bytes(self._held or b"") + last
         transport.unregisterProducer()
         if last:
             transport.write(last)
@@ -163,7 +202,7 @@ class SSETransport:
         self._lingering = clock.callLater(LAST_BYTES_SECONDS, transport.abortConnection)
 
     def abort(self) -> None:
-        transport, self._transport = self._transport, None
+        transport, self._transport, self._idle = self._transport, None, None
         if transport is not None:
             transport.unregisterProducer()
             transport.abortConnection()
