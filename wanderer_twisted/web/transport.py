@@ -127,7 +127,7 @@ class SSETransport:
         idle = self._idle
         if idle is None:
             return self._put(data)
-        # As in _put: here all the time of a broadcast goes.
+        # As _put does, without the call: this is where a broadcast's time goes.
         try:
             sent = idle.send(data)
         except OSError:
@@ -144,6 +144,9 @@ class SSETransport:
         return chunk(data) if self._chunked else data
 
     def _put(self, data: bytes) -> int:
+        """
+        Send it, at once where that can be.
+        """
         if self._transport is None:
             return 0
         idle = self._find_idle()
