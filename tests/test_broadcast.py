@@ -2,8 +2,6 @@
 Telling many, some in each turn.
 """
 
-from collections.abc import Iterable
-
 from twisted.internet.task import Clock
 
 from tests.support.cases import SyncCase
@@ -29,7 +27,7 @@ class BroadcastTests(SyncCase):
             self.clock, lambda entry: list(self.streams), self.hand, slice=3
         )
 
-    def hand(self, streams: Iterable[int], entry: Entry) -> None:
+    def hand(self, streams: list[int], entry: Entry) -> None:
         self.told += [(entry.seq, stream) for stream in streams]
 
     def add(self, *seqs: int) -> None:

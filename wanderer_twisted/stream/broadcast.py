@@ -4,8 +4,7 @@ Telling many streams of what was committed, some in each turn of the reactor.
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from itertools import islice
+from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
 import attrs
@@ -27,13 +26,11 @@ class _Outgoing(Generic[M]):
 
     :ivar ended: as of its commit.
     :ivar concerned: who has not been told yet; None before anybody was looked for.
-    :ivar left: how many they are.
     """
 
     entry: Entry
     ended: float | None
-    concerned: Iterator[M] | None = None
-    left: int = 0
+    concerned: list[M] | None = None
     has_any: bool = False
 
 
@@ -52,7 +49,7 @@ class Broadcast(Generic[M]):
         self,
         clock: IReactorTime,
         find: Callable[[Entry], list[M]],
-        hand: Callable[[Iterable[M], Entry], None],
+        hand: Callable[[list[M], Entry], None],
         slice: int = SLICE,
     ) -> None:
         self.latency = Distribution()
@@ -93,14 +90,14 @@ class Broadcast(Generic[M]):
         while self._outgoing:
             outgoing = self._outgoing[0]
             if outgoing.concerned is None:
-                concerned = self._find(outgoing.entry)
-                outgoing.concerned, outgoing.left = iter(concerned), len(concerned)
-                outgoing.has_any = bool(concerned)
-            some = min(left, outgoing.left)
-            self._hand(islice(outgoing.concerned, some), outgoing.entry)
-            outgoing.left -= some
-            left -= some
-            if outgoing.left:
+                outgoing.concerned = self._find(outgoing.entry)
+                outgoing.has_any = bool(outgoing.concerned)
+            cut = max(0, len(outgoing.concerned) - left)
+            some = outgoing.concerned[cut:]
+            del outgoing.concerned[cut:]
+            left -= len(some)
+            self._hand(some, outgoing.entry)
+            if outgoing.concerned:
                 self._turn = self._clock.callLater(0, self._tell)
                 return
             self._outgoing.popleft()

@@ -124,18 +124,7 @@ class SSETransport:
             data = event.chunk or event.make_chunk()
         else:
             data = self._encode(event)
-        idle = self._idle
-        if idle is None:
-            return self._put(data)
-        # As _put does, without the call: this is where a broadcast's time goes.
-        try:
-            sent = idle.send(data)
-        except OSError:
-            sent = 0
-        if sent < len(data):
-            self._idle = None
-            self._transport.write(data[sent:])
-        return len(data)
+        return self._put(data)
 
     def _encode(self, event: Event) -> bytes:
         if self._gzip is None:
@@ -147,12 +136,9 @@ class SSETransport:
         """
         Send it, at once where that can be.
         """
-        if self._transport is None:
-            return 0
-        idle = self._find_idle()
+        idle = self._idle or self._find_idle()
         if idle is None:
-            self._wait(data)
-            return len(data)
+            return self._wait(data)
         try:
             sent = idle.send(data)
         except OSError:  # full, or lost, which the reactor will find by itself
@@ -162,16 +148,19 @@ class SSETransport:
             self._transport.write(data[sent:])
         return len(data)
 
-    def _wait(self, data: bytes) -> None:
+    def _wait(self, data: bytes) -> int:
         """
         Have it go out behind what waits.
         """
+        if self._transport is None:
+            return 0
         if self._held is None:
             self._transport.write(data)
-            return
-        self._held += data
-        if len(self._held) > _MOST_HELD:
-            self.flush()
+        else:
+            self._held += data
+            if len(self._held) > _MOST_HELD:
+                self.flush()
+        return len(data)
 
     def _find_idle(self) -> socket.socket | None:
         """
@@ -189,7 +178,8 @@ class SSETransport:
         return 0 if self._transport is None else unsent(self._transport)
 
     def close(self) -> None:
-        transport, self._transport, self._idle = self._transport, None, None
+        transport, self._transport = self._transport, None
+        self._connection = self._idle = None
         # Where it is the client that left, there is nobody to tell.
         if transport is None or getattr(transport, "disconnected", False):
             return
@@ -205,7 +195,8 @@ class SSETransport:
         self._lingering = clock.callLater(LAST_BYTES_SECONDS, transport.abortConnection)
 
     def abort(self) -> None:
-        transport, self._transport, self._idle = self._transport, None, None
+        transport, self._transport = self._transport, None
+        self._connection = self._idle = None
         if transport is not None:
             transport.unregisterProducer()
             transport.abortConnection()
