@@ -88,21 +88,20 @@ MUTATIONS = [
         "an event that was made for one stream goes to all",
         "stream/entries.py",
         "            self._event = self._make_event(variant)\n",
-        "            self._event = self._event or self._make_event(variant)\n",
+        "            if self._variant is None:\n"
+        "                self._event = self._make_event(variant)\n",
     ),
     Mutation(
         "a heartbeat that was made for one stream, with its cursor, goes to all",
-        "stream/entries.py",
-        "            end = variant.end(base36(self.seq).encode())\n",
-        "            if self._variant:\n"
-        "                return self._event\n"
-        "            end = variant.end(base36(self.seq).encode())\n",
+        "stream/session.py",
+        "event = heartbeat.event_for(self._variant)",
+        "event = heartbeat.event_for(heartbeat._variant or self._variant)",
     ),
     Mutation(
         "a heartbeat is ahead of what was told",
         "stream/entries.py",
-        "end = variant.end(base36(self.seq).encode())",
-        "end = variant.end(base36(self.seq + 1).encode())",
+        "variant.end(base36(self.seq).encode())",
+        "variant.end(base36(self.seq + 1).encode())",
     ),
     Mutation(
         "the checksum of a compressed stream leaves the cursors out",

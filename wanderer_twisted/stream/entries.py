@@ -5,6 +5,7 @@ get the very same bytes, which are made once.
 
 from collections.abc import Mapping
 from functools import lru_cache
+from typing import Generic, TypeVar
 
 import attrs
 
@@ -53,8 +54,33 @@ def variant_of(
     return Variant(Filter(min_value=min_value), with_items, snapshot, around)
 
 
+E = TypeVar("E", bound=Event | None)
+
+
 @attrs.define(eq=False)
-class KillmailEntry:
+class _ToMany(Generic[E]):
+    """
+    What streams of the same variant get the same event of.
+    """
+
+    _variant: Variant | None = attrs.field(default=None, init=False, repr=False)
+    _event: E = attrs.field(init=False, repr=False)
+
+    def event_for(self, variant: Variant) -> E:
+        """
+        As a stream gets it. That for the last variant is kept.
+        """
+        if variant is not self._variant:
+            self._event = self._make_event(variant)
+            self._variant = variant
+        return self._event
+
+    def _make_event(self, variant: Variant) -> E:
+        raise NotImplementedError
+
+
+@attrs.define(eq=False)
+class KillmailEntry(_ToMany[Event | None]):
     """
     A killmail, encoded once: only the line with the cursor differs, and it comes last.
 
@@ -67,8 +93,6 @@ class KillmailEntry:
     seq: int
     digits: bytes = attrs.field(init=False, repr=False)
     _frames: dict[bool, Frame] = attrs.field(factory=dict, init=False, repr=False)
-    _variant: Variant | None = attrs.field(default=None, init=False, repr=False)
-    _event: Event | None = attrs.field(default=None, init=False, repr=False)
 
     @property
     def size(self) -> int:
@@ -85,17 +109,11 @@ class KillmailEntry:
     def concerns(self, wanted: Filter) -> bool:
         return wanted.concerns(self.record.facts)
 
-    def event_for(self, variant: Variant) -> Event | None:
-        """
-        As a stream gets it whose filter it concerns; None where it does not belong to
-        the stream's live part. That for the last variant is kept.
-        """
-        if variant is not self._variant:
-            self._event = self._make_event(variant)
-            self._variant = variant
-        return self._event
-
     def _make_event(self, variant: Variant) -> Event | None:
+        """
+        For a stream whose filter it concerns; None where it does not belong to the
+        stream's live part.
+        """
         if not live_part_holds(self.record.facts, variant.value, variant.snapshot):
             return None
         with_items = variant.with_items
@@ -109,8 +127,8 @@ class KillmailEntry:
         return frame
 
 
-@attrs.frozen
-class HoleEntry:
+@attrs.define(eq=False)
+class HoleEntry(_ToMany[Event]):
     """
     A hole in a feed, which every stream is told of.
     """
@@ -125,7 +143,7 @@ class HoleEntry:
     def concerns(self, wanted: Filter) -> bool:
         return True
 
-    def event_for(self, variant: Variant) -> Event:
+    def _make_event(self, variant: Variant) -> Event:
         return Event(self._frame, variant.end(self.digits))
 
 
@@ -144,24 +162,15 @@ def as_entry(entry: Record | Hole, now: float) -> Entry:
 
 
 @attrs.define(eq=False)
-class Heartbeat:
+class Heartbeat(_ToMany[Event]):
     """
-    A heartbeat, for streams in either mode.
+    A heartbeat, for streams in either mode; the event is that of one that follows.
 
     :ivar seq: what streams that follow have dealt with.
     """
 
     frames: Mapping[events.Mode, Frame]
     seq: int
-    _variant: Variant | None = attrs.field(default=None, init=False, repr=False)
-    _event: Event = attrs.field(init=False, repr=False)
 
-    def event_for(self, variant: Variant) -> Event:
-        """
-        As a stream gets it that follows. That for the last variant is kept.
-        """
-        if variant is not self._variant:
-            end = variant.end(base36(self.seq).encode())
-            self._event = Event(self.frames["realtime"], end)
-            self._variant = variant
-        return self._event
+    def _make_event(self, variant: Variant) -> Event:
+        return Event(self.frames["realtime"], variant.end(base36(self.seq).encode()))

@@ -4,7 +4,7 @@ The hub: what was committed goes to the streams that follow.
 
 import random
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from twisted.application.service import Service
@@ -12,6 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 
 from wanderer_twisted.distribution import Distribution
+from wanderer_twisted.frames import Frame
 from wanderer_twisted.interfaces import IClientTransport, IHistory, IKillmailStore
 from wanderer_twisted.partition import KINDS
 from wanderer_twisted.records import Commit, FeedStatus
@@ -86,8 +87,8 @@ class Hub(Service):
         self.wheel: Wheel[Session] = Wheel(clock, self._beat)
         self._registry: Registry[Session] = Registry()
         self._broadcast = Broadcast(clock, self._concerned, self._hand, slice)
-        self._heartbeat = Heartbeat({}, -1)
-        self._heartbeat_of = 0  # the second
+        self._heartbeats: Mapping[events.Mode, Frame] = {}
+        self._heartbeats_of = 0  # the second that they are of
 
     def startService(self) -> None:
         """
@@ -221,27 +222,27 @@ class Hub(Service):
         self.rate.count()
         return self._registry.find(entry.record.facts)
 
-    def _hand(self, sessions: Iterable[Session], entry: Entry) -> None:
+    def _hand(self, sessions: list[Session], entry: Entry) -> None:
         self._tell(sessions, entry.name, Session.publish, entry)
 
     def _beat(self, sessions: list[Session]) -> None:
         """
         Heartbeats that fall into the same second are the same.
         """
-        now, told = self.clock.seconds(), self.told
-        if int(now) != self._heartbeat_of:
+        now = self.clock.seconds()
+        if int(now) != self._heartbeats_of:
             status = self._feed_status()
             feed = None if status is None else events.feed_block(status, now)
-            frames = {mode: events.heartbeat(mode, feed, now) for mode in events.MODES}
-            self._heartbeat = Heartbeat(frames, told)
-            self._heartbeat_of = int(now)
-        elif told != self._heartbeat.seq:
-            self._heartbeat = Heartbeat(self._heartbeat.frames, told)
-        self._tell(sessions, "heartbeat", Session.beat, self._heartbeat)
+            self._heartbeats = {
+                mode: events.heartbeat(mode, feed, now) for mode in events.MODES
+            }
+            self._heartbeats_of = int(now)
+        heartbeat = Heartbeat(self._heartbeats, self.told)
+        self._tell(sessions, "heartbeat", Session.beat, heartbeat)
 
     def _tell(
         self,
-        sessions: Iterable[Session],
+        sessions: list[Session],
         name: str,
         tell: Callable[[Session, T], int],
         what: T,

@@ -11,8 +11,8 @@ from difflib import get_close_matches
 from typing import Any, Final, Literal
 
 import attrs
-import msgspec
 
+from wanderer_twisted.encoding import loads
 from wanderer_twisted.killmail import MAX_ID
 from wanderer_twisted.partition import KINDS, Kind
 from wanderer_twisted.web.errors import invalid
@@ -104,7 +104,6 @@ IDS: Final = tuple(name for name in KNOWN if PARAMETERS[name].form == "ids")
 TOKEN: Final = "token"
 CURSORS: Final = tuple(name for name in KNOWN if PARAMETERS[name].form == "cursor")
 
-_INTEGERS = msgspec.json.Decoder(list[int])
 _LIST = re.compile(r"(\w+)\[.*\]")  # character_ids[]=1, as some libraries write lists
 
 
@@ -142,9 +141,11 @@ def _split_ids(text: str) -> Sequence[object]:
     Most are plain numbers, which are read all at once; others are left to whoever can
     tell what is wrong with them.
     """
-    if not text.encode().translate(None, b"0123456789,"):
-        with suppress(msgspec.DecodeError):
-            return _INTEGERS.decode(f"[{text}]")
+    raw = text.encode()
+    if not raw.translate(None, b"0123456789,"):
+        with suppress(ValueError):
+            numbers: list[int] = loads(b"[%b]" % raw)
+            return numbers
     return text.split(",")
 
 
