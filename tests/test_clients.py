@@ -224,6 +224,7 @@ class LineTests(SyncCase):
             server.protocol.dataReceived(head + body)
             if through == len(body):
                 server.connectionLost(Failure(ConnectionDone()))
+            clock.advance(0)
             peer.take(1 << 20)
             self.assertEqual(len(peer.received), len(head) + through)
             self.assertTrue(peer.disconnected)

@@ -180,6 +180,7 @@ class _FromServer(ProxyClient):
             client.from_server(data)
 
     def connectionLost(self, reason: Failure = connectionDone) -> None:
+        # With one, Twisted would never close on a client that is slow at this moment.
         if self.peer is not None:
             self.peer.transport.unregisterProducer()
         super().connectionLost(reason)
@@ -211,8 +212,6 @@ class _ToClient(ProxyServer):
         if how is None:
             return
         self.peer.transport.abortConnection()
-        # With one, Twisted would never close on a client that is slow at this moment.
-        self.transport.unregisterProducer()
         if how == "end":
             self.transport.loseConnection()
         else:
