@@ -68,14 +68,14 @@ class HubCosts(SyncCase):
 
     def test_a_delivery(self) -> None:
         """
-        A killmail for one more stream: some hundred and sixty instructions.
+        A killmail for one more stream: some hundred instructions.
         """
         few, many = self.new_hub(), self.new_hub()
         self.open(few, 100)
         transports = self.open(many, 300)
         each = (self.publishing(many) - self.publishing(few)) / 200
         self.assertEqual({transport.sent for transport in transports}, {2})
-        self.assertLess(each, 250)
+        self.assertLess(each, 160)
 
     def test_no_match(self) -> None:
         """
@@ -94,7 +94,7 @@ class HubCosts(SyncCase):
         self.open(self.hub, 300)
         cost = opcodes(lambda: self.clock.advance(30)) / 300
         self.assertEqual(self.hub.frames["heartbeat"], 300)
-        self.assertLess(cost, 330)
+        self.assertLess(cost, 210)
 
     def test_memory(self) -> None:
         """
@@ -160,7 +160,7 @@ class RequestCosts(SyncCase):
         A stream of fifty ids, up to the hub.
         """
         cost = opcodes(lambda: self.public.ask(self.path))
-        self.assertLess(cost, 17_000)
+        self.assertLess(cost, 12_000)
 
     def test_no_garbage(self) -> None:
         """

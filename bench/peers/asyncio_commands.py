@@ -29,9 +29,10 @@ async def obey(port: int, publish: Publish) -> None:
     numbers = itertools.count()
     while line := await commands.readline():
         _, count, interval = line.split()
+        pause = float(interval) / 1000
         for _ in range(int(count)):
             ids, body = next(events)
             await publish(ids.split(","), body, f"l.abcdef.{next(numbers):07}")
-            if float(interval):
-                await asyncio.sleep(float(interval) / 1000)
+            if pause:
+                await asyncio.sleep(pause)
         print(json.dumps({"published": int(count)}), flush=True)
