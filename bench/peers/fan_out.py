@@ -5,12 +5,14 @@ to the last byte of the last stream, and what a delivery costs.
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from statistics import median
 
 from bench.peers.contender import Contender, Meter, Running
 from bench.peers.field import BUFFERED, ONE_CHANNEL, STORING, Field
 from bench.peers.load import Load
 from bench.peers.picture import Line, Point
+from bench.peers.processes import apart
 from bench.peers.results import NCHAN, Results
 from bench.peers.work import NOBODY, draw
 
@@ -87,7 +89,7 @@ def _measure(
     goals = {} if gzip else {"floor": 1.15, "nchan": 0.42}
     with (
         results.surviving(contender.name, _name(max(sizes), gzip)),
-        contender.start(work) as server,
+        apart(partial(contender.start, work)) as server,
         field.load(contender, server.port, follows, gzip) as load,
     ):
         opened = 0

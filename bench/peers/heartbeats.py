@@ -3,6 +3,7 @@ Heartbeats: all streams idle, each with one every two seconds.
 """
 
 import time
+from functools import partial
 
 import attrs
 
@@ -10,6 +11,7 @@ from bench.peers.contender import Contender, Meter
 from bench.peers.field import Field
 from bench.peers.ours import Ours
 from bench.peers.piped import PipedServer
+from bench.peers.processes import apart
 from bench.peers.results import FLOOR, Results
 from bench.peers.work import draw
 
@@ -34,7 +36,7 @@ def _measure(field: Field, results: Results, contender: Contender) -> None:
     scale, costs = field.scale, []
     follows = draw(scale.streams, 1)
     with (
-        contender.start(field.work()) as server,
+        apart(partial(contender.start, field.work())) as server,
         field.load(contender, server.port, follows, killmails=False) as load,
     ):
         load.open(scale.streams)

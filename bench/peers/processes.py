@@ -1,17 +1,39 @@
 """
-What a server's processes use, as the kernel says.
+The processes of a server: where they run, and what they use, as the kernel says.
 """
 
 import os
 import resource
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 #: Descriptors of a process beside its streams.
 SPARE = 500
 
 _PATIENCE = 20
+
+R = TypeVar("R")
+
+
+@contextmanager
+def apart(start: Callable[[], AbstractContextManager[R]]) -> Iterator[R]:
+    """
+    Give a server a processor of its own, and all others to its clients: to this process
+    and what it starts meanwhile. Else the scheduler puts both on the same one now and
+    then, some servers' more often than others'.
+    """
+    every = os.sched_getaffinity(0)
+    own = {min(every)}
+    try:
+        os.sched_setaffinity(0, own)  # what is started inherits it
+        with start() as server:
+            os.sched_setaffinity(0, every - own or every)
+            yield server
+    finally:
+        os.sched_setaffinity(0, every)
 
 
 def raise_limit() -> int:

@@ -5,9 +5,11 @@ costs the server, at a steady pace and as fast as it can.
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from bench.peers.contender import Contender, Meter
 from bench.peers.field import ONE_CHANNEL, STORING, Field
+from bench.peers.processes import apart
 from bench.peers.results import Results
 from bench.peers.storm import WARM_UP
 from bench.peers.work import Event, Ids, draw, draw_events
@@ -61,7 +63,7 @@ def _measure(field: Field, results: Results, contender: Contender) -> None:
     followers = Followers(follows)
     costs: dict[float, list[float]] = {_PACE: [], 0.0: []}
     with (
-        contender.start(work) as server,
+        apart(partial(contender.start, work)) as server,
         field.load(contender, server.port, follows) as load,
     ):
         before = min(WARM_UP, scale.streams // 2)

@@ -4,10 +4,12 @@ and what an idle one takes of the memory.
 """
 
 import time
+from functools import partial
 
 from bench.peers.contender import Meter
 from bench.peers.field import Field
 from bench.peers.load import KILLMAIL, Load
+from bench.peers.processes import apart
 from bench.peers.results import Results
 from bench.peers.work import Ids, draw
 
@@ -28,7 +30,7 @@ def storm(field: Field, results: Results) -> None:
     for contender in field.comparable:
         with (
             results.surviving(contender.name, "the storm"),
-            contender.start(field.work()) as server,
+            apart(partial(contender.start, field.work())) as server,
             field.load(contender, server.port, follows) as load,
         ):
             load.open(WARM_UP)
@@ -64,7 +66,7 @@ def reconnects(field: Field, results: Results) -> None:
     ]
     with (
         results.surviving(ours.name, "reconnects"),
-        ours.start(field.work([[shared]] * 2)) as server,
+        apart(partial(ours.start, field.work([[shared]] * 2))) as server,
     ):
         cursor = server.cursor()
         server.publish(1)

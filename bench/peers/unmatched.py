@@ -3,9 +3,11 @@ What a killmail costs this server that matches none of its streams, however many
 are.
 """
 
+from functools import partial
+
 from bench.peers.contender import Meter
 from bench.peers.field import Field
-from bench.peers.processes import SPARE
+from bench.peers.processes import SPARE, apart
 from bench.peers.results import Results
 from bench.peers.work import NOBODY, draw
 
@@ -29,7 +31,7 @@ def unmatched(field: Field, results: Results) -> None:
     work = field.work([[NOBODY]] * count * len(sizes))
     with (
         results.surviving(ours.name, "streams that do not match"),
-        ours.start(work) as server,
+        apart(partial(ours.start, work)) as server,
         field.load(ours, server.port, draw(connected[-1], 1)) as load,
     ):
         opened = 0
