@@ -20,18 +20,13 @@ from typing import Any
 from twisted.internet.defer import Deferred
 from twisted.internet.stdio import StandardIO
 from twisted.internet.task import deferLater
-from twisted.logger import (
-    FilteringLogObserver,
-    LogLevel,
-    LogLevelFilterPredicate,
-    globalLogBeginner,
-)
+from twisted.logger import globalLogBeginner
 from twisted.protocols.basic import LineReceiver
 
 from bench.killmails import entry_of
 from bench.nowhere import Nowhere
 from wanderer_twisted.interfaces import IKillmailStore
-from wanderer_twisted.ops.logs import JsonObserver
+from wanderer_twisted.ops import logs
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import ArchivedDay, Change, Commit, Entry
 from wanderer_twisted.sources.pacing import Pace
@@ -284,8 +279,7 @@ def main(config: str, live_path: str) -> None:
     from twisted.internet import reactor
 
     # As twistd's --logger has it, but for the place: stdout is for the answers.
-    level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.info)
-    log = FilteringLogObserver(JsonObserver(sys.stderr), [level])
+    log = logs.json_to(sys.stderr)
     globalLogBeginner.beginLoggingTo([log], redirectStandardIO=False)
     documents = open(live_path, "rb")  # noqa: SIM115  (read while it runs)
     live = map(entry_of, documents)

@@ -61,6 +61,12 @@ MUTATIONS = [
         "hub.published",
     ),
     Mutation(
+        "one that is paused over what is in memory is thought to be through with it",
+        "stream/replay.py",
+        "return session.why is not None",
+        "return True",
+    ),
+    Mutation(
         "what is in memory is told to everybody",
         "stream/session.py",
         "if entry.concerns(self.wanted):",

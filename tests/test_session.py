@@ -536,6 +536,26 @@ class EndTests(StreamCase):
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(self.hub.closings, {"internal": 1})
 
+    def test_bug_while_catching_up(self) -> None:
+        """
+        The same of one that comes back to what is in memory.
+        """
+        _, first = self.open()
+        cursor = self.read(first)[0].id
+        first.lose()
+        self.announce(7)
+
+        def fail_after(_: int) -> None:
+            raise ZeroDivisionError("no")
+
+        self.patch(self.hub.recent, "after", fail_after)
+        _, transport = self.open(cursor=cursor)
+        _, error = self.read(transport)
+        self.assertEqual((error.name, error.data["type"]), ("error", "internal"))
+        self.assertEqual(error.id, cursor)
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+        self.assertEqual(self.hub.closings, {"gone": 1, "internal": 1})
+
 
 class StoreTroubleTests(StreamCase):
     """

@@ -251,7 +251,7 @@ class MakeServiceTests(TapCase):
         """
         self.addCleanup(logs.set_level, "info")
         self.make("log_level: warn")
-        level = logs._level.logLevelForNamespace("")
+        level = logs.current_level()
         self.assertEqual(level, LogLevel.warn)
 
     def test_contact(self) -> None:

@@ -5,20 +5,21 @@ on that the settings say.
 
 import math
 import sys
-from typing import TextIO
+from typing import Any, TextIO
 
 from twisted.logger import (
     FilteringLogObserver,
+    ILogFilterPredicate,
     ILogObserver,
     LogEvent,
     LogLevel,
-    LogLevelFilterPredicate,
+    PredicateResult,
     formatEvent,
     textFileLogObserver,
 )
 from zope.interface import implementer
 
-from wanderer_twisted.encoding import dumps, timestamp
+from wanderer_twisted.encoding import dumps, dumps_plain, timestamp
 
 #: What Twisted adds to events of its older way of logging.
 _LEGACY = frozenset(
@@ -26,29 +27,56 @@ _LEGACY = frozenset(
 )
 
 
+_RANKS = {level: rank for rank, level in enumerate(LogLevel.iterconstants())}
+
+
+@implementer(ILogFilterPredicate)
+class _FromLevel:
+    """
+    Lets through what is of a level or above it. Twisted's own has a level for each
+    namespace, and looks through them for each event.
+    """
+
+    def __init__(self, level: Any) -> None:
+        self.level = level
+
+    def __call__(self, event: LogEvent) -> Any:
+        rank = _RANKS.get(event.get("log_level"), -1)
+        enough = rank >= _RANKS[self.level]
+        return PredicateResult.maybe if enough else PredicateResult.no
+
+
 #: twistd makes the observer before there are settings, and only by its name.
-_level = LogLevelFilterPredicate(defaultLogLevel=LogLevel.info)
+_filter = _FromLevel(LogLevel.info)
 
 
 def set_level(name: str) -> None:
     """
     Have the observers write what is of this level or above it.
     """
-    _level.setLogLevelForNamespace("", LogLevel.levelWithName(name))
+    _filter.level = LogLevel.levelWithName(name)
+
+
+def current_level() -> Any:
+    return _filter.level
 
 
 def json_stdout() -> ILogObserver:
     """
     The observer for ``twistd --logger=wanderer_twisted.ops.logs.json_stdout``.
     """
-    return FilteringLogObserver(JsonObserver(sys.stdout), [_level])
+    return json_to(sys.stdout)
+
+
+def json_to(out: TextIO) -> ILogObserver:
+    return FilteringLogObserver(JsonObserver(out), [_filter])
 
 
 def text_stdout() -> ILogObserver:
     """
     The observer for ``twistd --logger=wanderer_twisted.ops.logs.text_stdout``.
     """
-    return FilteringLogObserver(textFileLogObserver(sys.stdout), [_level])
+    return FilteringLogObserver(textFileLogObserver(sys.stdout), [_filter])
 
 
 @implementer(ILogObserver)
@@ -63,7 +91,7 @@ class JsonObserver:
 
     def __call__(self, event: LogEvent) -> None:
         try:
-            line = dumps(_line(event))
+            line = dumps_plain(_line(event))
         except Exception as error:  # a log that raises would lose more than this line
             why = f"an event that cannot be written: {type(error).__name__}"
             line = dumps({"level": "error", "system": __name__, "message": why})

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final, Literal, get_args
 
 from wanderer_twisted import SERVER_NAME
-from wanderer_twisted.encoding import dumps, timestamp
+from wanderer_twisted.encoding import dumps, dumps_plain, timestamp
 from wanderer_twisted.frames import Frame
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import FeedStatus, Hole, Report
@@ -97,7 +97,7 @@ def connected(
         "resumed": resumed,
         "server": SERVER_NAME,
     }
-    return event("connected", dumps(data), retry_ms)
+    return event("connected", dumps_plain(data), retry_ms)
 
 
 def gap(reason: GapReason, requested: str, now: float) -> Frame:

@@ -107,7 +107,7 @@ class Registry(Generic[M]):
 
 
 def _each(members: _Members[M]) -> Collection[M]:
-    return members if isinstance(members, tuple | dict) else (members,)
+    return members if isinstance(members, (tuple, dict)) else (members,)
 
 
 def _with(members: _Members[M], member: M) -> _Members[M]:

@@ -77,6 +77,13 @@ class Replay:
         self._waiting = Waiting(hub.clock)
 
     def start(self) -> None:
+        try:
+            # Most who come back lack a moment, and need not wait for anything.
+            if self._session.past is None and self._catch_up_at_once():
+                return
+        except Exception:
+            self._failed(Failure())
+            return
         running = Deferred.fromCoroutine(self._run())
         running.addErrback(self._failed)
 
@@ -155,20 +162,35 @@ class Replay:
         Read up to what the hub published last, and follow from there.
         """
         session, hub = self._session, self._hub
-        while session.why is None:
+        while True:
             await self._writable()
-            if session.seq >= hub.published:
-                session.follow()  # same turn as the test: nothing between
+            if self._catch_up_at_once():
                 return
-            recent = hub.recent.after(session.seq)
-            if recent is not None:
-                is_last = len(recent) < hub.recent.page
-                session.take(recent, hub.published if is_last else 0)
+            if session.paused:
                 continue
+            # What it lacks is not in memory any more.
             asked = session.wish.filter, session.snapshot, session.seq
             page = await self._read(partial(hub.store.read_journal, *asked))
             now = hub.clock.seconds()
             session.take([as_entry(each, now) for each in page.entries], page.upto)
+
+    def _catch_up_at_once(self) -> bool:
+        """
+        The same, with what is in memory, as far as the client takes it.
+
+        :returns: whether there is nothing left to do.
+        """
+        session, hub = self._session, self._hub
+        while session.why is None and not session.paused:
+            if session.seq >= hub.published:
+                session.follow()  # same turn as the test: nothing between
+                return True
+            recent = hub.recent.after(session.seq)
+            if recent is None:
+                return False
+            is_last = len(recent) < hub.recent.page
+            session.take(recent, hub.published if is_last else 0)
+        return session.why is not None
 
     # --- waiting ---------------------------------------------------------------
 

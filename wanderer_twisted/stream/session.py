@@ -8,7 +8,7 @@ last, it follows again in the same reactor turn. So history, resuming and slow c
 are one mechanism, and a session holds no more than one page.
 """
 
-import secrets
+import random
 from collections.abc import Callable, Iterable, Mapping
 
 from twisted.internet.interfaces import IPushProducer
@@ -75,7 +75,7 @@ class Session:
         transport: IClientTransport,
         visitor: Visitor = Visitor(),  # noqa: B008  (a frozen value)
     ) -> None:
-        self.id = secrets.token_hex(4)
+        self.id = f"{random.getrandbits(32):08x}"  # a name, not a secret
         self.visitor = visitor
         self._when_closed: tuple[Callable[[str], object], ...] = ()
         self.opened_at = hub.clock.seconds()

@@ -53,11 +53,9 @@ class Proxies:
         :param forwarded: the values of ``X-Forwarded-For``.
         """
         address = _parse(peer) if peer is not None else None
-        if peer is not None and address is None:
-            return Client(peer, peer)
-        if not forwarded and (address is None or address.is_loopback):
-            return Client(str(address or "unix"), None)
-        hops = b",".join(forwarded).split(b",") if forwarded else []
+        if not forwarded or (peer is not None and address is None):
+            return _at(peer)
+        hops = b",".join(forwarded).split(b",")
         while hops and (address is None or self._trusts(address)):
             before = _parse(hops.pop().decode("latin-1").strip())
             if before is None:
@@ -72,6 +70,19 @@ class Proxies:
 
 
 @lru_cache(256)  # a client that comes back, and whoever is behind the same proxy
+def _at(peer: str | None) -> Client:
+    """
+    A client that connects by itself.
+    """
+    address = _parse(peer) if peer is not None else None
+    if peer is not None and address is None:
+        return Client(peer, peer)
+    if address is None or address.is_loopback:
+        return Client(str(address or "unix"), None)
+    return Client(str(address), _key(address))
+
+
+@lru_cache(256)
 def _parse(text: str) -> _Address | None:
     """
     An address as proxies write it: some add a port, or brackets.

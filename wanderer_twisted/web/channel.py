@@ -92,6 +92,12 @@ class BoundedChannel(HTTPChannel):
             self._lingering.cancel()
         super().connectionLost(reason)
 
+    def getHost(self) -> None:
+        """
+        Nothing: Twisted asks for each request, which is a call of the kernel for what
+        nobody wants to know.
+        """
+
     def dataReceived(self, data: bytes) -> None:
         if self._refused:
             return

@@ -2,10 +2,11 @@
 Listening: a port that cannot be had stops the start, and one that is stormed pauses.
 """
 
+import socket
 from typing import Final
 
 from twisted.application.service import Service
-from twisted.internet import tcp
+from twisted.internet import tcp, unix
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.defer import Deferred
 from twisted.internet.interfaces import (
@@ -23,6 +24,10 @@ from twisted.python.failure import Failure
 #: a connecting client hears nothing and tries again after one second, then two, ...
 _BACKLOG: Final = 4096
 _TWISTED_BACKLOG: Final = 50
+
+#: A peer that acknowledges nothing for a minute is gone, or never reads. After 20 s of
+#: silence the kernel asks, every 10 s, whether it is there.
+_USER_TIMEOUT_MS, _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL = 60_000, 20, 10
 
 
 class AcceptRate:
@@ -77,6 +82,22 @@ def _set_reading(port: IListeningPort, on: bool) -> None:
             port.stopReading()
 
 
+def _watch_peers(port: tcp.Port) -> None:
+    """
+    Have the kernel notice peers that vanished: nothing else does before a write fails,
+    and writes fail late. Connections inherit it from what they were accepted on.
+    """
+    if isinstance(port, unix.Port) or not hasattr(socket, "TCP_USER_TIMEOUT"):
+        return
+    port.socket.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for option, value in (
+        (socket.TCP_KEEPIDLE, _KEEPALIVE_IDLE),
+        (socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL),
+        (socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS),
+    ):
+        port.socket.setsockopt(socket.IPPROTO_TCP, option, value)
+
+
 class Listener(Service):
     """
     Listens on one endpoint while it runs.
@@ -121,8 +142,10 @@ class Listener(Service):
 
     def _bound(self, port: IListeningPort) -> None:
         self.port = port
-        if isinstance(port, tcp.Port) and port.backlog == _TWISTED_BACKLOG:
-            port.socket.listen(_BACKLOG)
+        if isinstance(port, tcp.Port):
+            _watch_peers(port)
+            if port.backlog == _TWISTED_BACKLOG:
+                port.socket.listen(_BACKLOG)
         if self._rate is not None:
             self._rate.watch(port)
         self._log.info("Listening on {address}", address=port.getHost())

@@ -15,7 +15,7 @@ import struct
 import termios
 from typing import Any, Final
 
-from twisted.internet import tcp, unix
+from twisted.internet import tcp
 from twisted.internet.abstract import FileDescriptor
 from twisted.internet.interfaces import (
     IDelayedCall,
@@ -32,10 +32,6 @@ from wanderer_twisted.web.channel import LAST_BYTES_SECONDS, MAX_BEHIND_LAST
 from wanderer_twisted.web.site import PublicRequest, PublicSite
 
 _TYPE: Final = b"text/event-stream; charset=utf-8"
-
-#: A peer that acknowledges nothing for a minute is gone, or never reads. After 20 s of
-#: silence the kernel asks, every 10 s, whether it is there.
-_USER_TIMEOUT_MS, _KEEPALIVE_IDLE, _KEEPALIVE_INTERVAL = 60_000, 20, 10
 
 _LAST_CHUNK: Final = b"0\r\n\r\n"
 
@@ -108,7 +104,6 @@ class SSETransport:
         self._held = bytearray(head)
         self._chunked = bool(request.chunked)
         self._plainly = self._chunked and self._gzip is None
-        _watch_peer(self._transport)
         self._transport.registerProducer(producer, True)
 
     def flush(self) -> None:
@@ -229,27 +224,6 @@ def _plain_tcp(transport: Any) -> tcp.Connection | None:
     if isinstance(transport, tcp.Connection) and not transport.TLS:
         return transport
     return None
-
-
-def _watch_peer(transport: Any) -> None:
-    """
-    Have the kernel notice a peer that vanished: nothing else does before a write
-    fails, and writes fail late.
-    """
-    connection = _beneath(transport)
-    if not isinstance(connection, tcp.Connection) or isinstance(
-        connection, unix.Server
-    ):
-        return
-    if not hasattr(socket, "TCP_USER_TIMEOUT"):
-        return
-    connection.setTcpKeepAlive(True)
-    for option, value in (
-        (socket.TCP_KEEPIDLE, _KEEPALIVE_IDLE),
-        (socket.TCP_KEEPINTVL, _KEEPALIVE_INTERVAL),
-        (socket.TCP_USER_TIMEOUT, _USER_TIMEOUT_MS),
-    ):
-        connection.socket.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
 def unsent(transport: Any) -> int:
