@@ -75,9 +75,9 @@ MUTATIONS = [
     Mutation(
         "a stream that was paused while it followed takes what it missed as told",
         "stream/session.py",
-        "        self._paused, self._following = True, False\n",
+        "        self._paused, self.following = True, False\n",
         "        self.seq = self._hub.published\n"
-        "        self._paused, self._following = True, False\n",
+        "        self._paused, self.following = True, False\n",
     ),
     Mutation(
         "the last word of a drain says that all is dealt with",
@@ -94,14 +94,14 @@ MUTATIONS = [
         "an event that was made for one stream goes to all",
         "stream/entries.py",
         "            self._event = self._make_event(variant)\n",
-        "            if self._variant is None:\n"
+        "            if self.variant is None:\n"
         "                self._event = self._make_event(variant)\n",
     ),
     Mutation(
         "a heartbeat that was made for one stream, with its cursor, goes to all",
         "stream/session.py",
-        "event = heartbeat.event_for(self._variant)",
-        "event = heartbeat.event_for(heartbeat._variant or self._variant)",
+        "event = heartbeat.event_for(self.variant)",
+        "event = heartbeat.event_for(heartbeat._variant or self.variant)",
     ),
     Mutation(
         "a heartbeat is ahead of what was told",
@@ -136,14 +136,14 @@ MUTATIONS = [
     Mutation(
         "heartbeats do not move the cursor",
         "stream/session.py",
-        "event = heartbeat.event_for(self._variant)",
+        "event = heartbeat.event_for(self.variant)",
         "event = Event(heartbeat.frames['realtime'],"
-        " self._variant.end(base36(self.seq - 1).encode()))",
+        " self.variant.end(base36(self.seq - 1).encode()))",
     ),
     Mutation(
         "a heartbeat takes as told what a stream that does not follow has not got",
         "stream/session.py",
-        "if self._following:  # what the hub published since did not match",
+        "if self.following:  # what the hub published since did not match",
         "if True:",
     ),
     Mutation(
@@ -154,9 +154,9 @@ MUTATIONS = [
     ),
     Mutation(
         ">= for > when the hub publishes",
-        "stream/session.py",
-        "entry.seq > self.seq",
-        "entry.seq >= self.seq - 1",
+        "stream/hub.py",
+        "session.seq >= entry.seq:",
+        "session.seq - 1 > entry.seq:",
     ),
     Mutation(
         "following without having caught up",

@@ -38,23 +38,25 @@ class Session:
     :ivar why: the reason of its end; None while the stream is open.
     :ivar events: how many were sent.
     :ivar bytes: how many were sent, compressed where they are.
+    :ivar following: it takes each killmail from the hub.
+    :ivar seq: the number up to which it has dealt with all of its live part.
+    :ivar variant: of the bytes that it gets, in its live part.
     :ivar every: seconds between heartbeats.
     :ivar transport: the way to its client.
     """
 
     __slots__ = (
         "__weakref__",
-        "_following",
         "_hub",
         "_opening",
         "_paused",
         "_replay",
         "_stall",
-        "_variant",
         "_when_closed",
         "bytes",
         "events",
         "every",
+        "following",
         "id",
         "opened_at",
         "past",
@@ -62,6 +64,7 @@ class Session:
         "snapshot",
         "tick",
         "transport",
+        "variant",
         "visitor",
         "why",
         "wish",
@@ -87,7 +90,7 @@ class Session:
         self._opening = opening
         self.transport: IClientTransport = transport
         self._paused = False
-        self._following = False
+        self.following = False
         # Only while there is something to read, or to watch: most streams follow, and
         # have neither.
         self._replay: Replay | None = None
@@ -113,7 +116,7 @@ class Session:
         self.seq = cursor.seq
         around = cursor.around(self._hub.store.epoch)
         wish = self.wish
-        self._variant = variant_of(
+        self.variant = variant_of(
             wish.filter.min_value, wish.with_items, self.snapshot, *around
         )
 
@@ -131,11 +134,11 @@ class Session:
         """
         if self.past is not None:
             return events.end(self.past.text(self._hub.store.epoch))
-        return self._variant.end(base36(self._upto).encode())
+        return self.variant.end(base36(self._upto).encode())
 
     @property
     def _upto(self) -> int:
-        if self._following:  # what the hub published since did not match
+        if self.following:  # what the hub published since did not match
             return max(self.seq, self._hub.told)
         return self.seq
 
@@ -151,10 +154,6 @@ class Session:
         return "realtime" if self.past is None else "historical"
 
     @property
-    def following(self) -> bool:
-        return self._following
-
-    @property
     def paused(self) -> bool:
         return self._paused
 
@@ -164,7 +163,7 @@ class Session:
         How many numbers lie between what was published and what it has dealt with.
         """
         start = self.seq if self.past is None else self.past.start
-        return 0 if self._following else max(0, self._hub.published - start)
+        return 0 if self.following else max(0, self._hub.published - start)
 
     # --- its life --------------------------------------------------------------
 
@@ -213,7 +212,7 @@ class Session:
         """
         The replay's call: there is nothing left to read.
         """
-        self._following, self._replay = True, None
+        self.following, self._replay = True, None
 
     def end(self, kind: str, message: str) -> None:
         """
@@ -241,7 +240,7 @@ class Session:
         """
         if self.why is not None:
             return
-        self.why, self._following = why, False
+        self.why, self.following = why, False
         self._hub.wheel.remove(self)
         if self._stall is not None:
             self._stall.stop()
@@ -276,25 +275,10 @@ class Session:
         for entry in entries:
             self.seq = entry.seq  # before the write, which may pause us
             if entry.concerns(self.wanted):
-                event = entry.event_for(self._variant)
+                event = entry.event_for(self.variant)
                 if event is not None:
                     self._write(event)
         self.seq = max(self.seq, upto)
-
-    def publish(self, entry: Entry) -> int:
-        """
-        The hub's call, in the order of numbers, with what concerns this stream. A
-        session that does not follow finds the entry in the store.
-
-        :returns: how many bytes were sent, which the hub counts.
-        """
-        if self._following and entry.seq > self.seq:
-            self.seq = entry.seq
-            event = entry.event_for(self._variant)
-            if event is not None:
-                size: int = self.transport.write(event)
-                return size
-        return 0
 
     def warn(self, kind: str, message: str) -> None:
         """
@@ -306,21 +290,18 @@ class Session:
 
     # --- heartbeats ------------------------------------------------------------
 
-    def beat(self, heartbeat: Heartbeat) -> int:
+    def beat(self, heartbeat: Heartbeat) -> None:
         """
         The hub's call, when one is due.
-
-        :returns: how many bytes were sent, which the hub counts.
         """
-        if self._following and heartbeat.seq >= self.seq:
+        if self.following and heartbeat.seq >= self.seq:
             self.seq = heartbeat.seq
-            event = heartbeat.event_for(self._variant)
+            event = heartbeat.event_for(self.variant)
         elif self._paused or self.why is not None:  # bytes are on their way anyhow
-            return 0
+            return
         else:
             event = Event(heartbeat.frames[self.mode], self._end)
-        size: int = self.transport.write(event)
-        return size
+        self._write(event)
 
     # --- the transport's side --------------------------------------------------
 
@@ -331,7 +312,7 @@ class Session:
         """
         if self._paused or self.why is not None:
             return
-        self._paused, self._following = True, False
+        self._paused, self.following = True, False
         self._stall = StallWatch(
             self._hub.clock, self.transport.backlog, lambda: self.close("stuck")
         )
