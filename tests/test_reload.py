@@ -120,7 +120,7 @@ class ApplyTests(ServerCase):
             "limits.system_ids": (7, rules("system_ids"), 7),
             "log_level": (
                 "error",
-                lambda: logs.current_level(),
+                lambda: logs._filter.level,
                 LogLevel.error,
             ),
             "stream.heartbeat_seconds": (7.0, rules("heartbeat"), 7.0),

@@ -251,7 +251,7 @@ class MakeServiceTests(TapCase):
         """
         self.addCleanup(logs.set_level, "info")
         self.make("log_level: warn")
-        level = logs.current_level()
+        level = logs._filter.level
         self.assertEqual(level, LogLevel.warn)
 
     def test_contact(self) -> None:

@@ -50,8 +50,8 @@ class Scale:
 
     streams: int = 10_000
     rounds: int = 5
-    passes: int = 3
-    publications: int = 3
+    passes: int = 5
+    publications: int = 5
     events: int = 400
     history: int = 5_000
     histories: int = 100

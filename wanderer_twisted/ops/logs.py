@@ -26,7 +26,6 @@ _LEGACY = frozenset(
     ("format", "isError", "printed", "system", "text", "time", "why", "message")
 )
 
-
 _RANKS = {level: rank for rank, level in enumerate(LogLevel.iterconstants())}
 
 
@@ -57,10 +56,6 @@ def set_level(name: str) -> None:
     _filter.level = LogLevel.levelWithName(name)
 
 
-def current_level() -> Any:
-    return _filter.level
-
-
 def json_stdout() -> ILogObserver:
     """
     The observer for ``twistd --logger=wanderer_twisted.ops.logs.json_stdout``.
@@ -69,6 +64,9 @@ def json_stdout() -> ILogObserver:
 
 
 def json_to(out: TextIO) -> ILogObserver:
+    """
+    The same, elsewhere.
+    """
     return FilteringLogObserver(JsonObserver(out), [_filter])
 
 
