@@ -1,5 +1,5 @@
 """
-All of it, in twenty minutes; ``--quick`` in less than two, for a look.
+All of it, in a quarter of an hour; ``--quick`` in less than two, for a look.
 """
 
 import argparse
