@@ -3,11 +3,13 @@ The benchmark beside peers: that it counts right, and runs through. What it meas
 not looked at.
 """
 
+import os
 import shutil
 import socket
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from random import Random
@@ -19,6 +21,7 @@ from docutils.core import publish_doctree  # type: ignore[import-untyped]
 from bench.peers.building import build
 from bench.peers.load import Late, Load
 from bench.peers.picture import Picture
+from bench.peers.processes import apart
 from bench.peers.results import Results
 from tests.support.cases import SyncCase
 
@@ -140,6 +143,35 @@ class RunTests(CompiledCase):
         root = ElementTree.parse(picture).getroot()
         lines = root.findall(f"{_SVG}polyline")
         self.assertEqual(len(lines), 2)
+
+
+class ApartTests(SyncCase):
+    """
+    A processor for a server.
+    """
+
+    def test_apart(self) -> None:
+        """
+        What is started gets one processor, whoever is started then gets the others, and
+        in the end all have all, also where the start fails.
+        """
+        every = os.sched_getaffinity(0)
+        self.addCleanup(os.sched_setaffinity, 0, every)
+
+        @contextmanager
+        def start() -> Iterator[set[int]]:
+            yield os.sched_getaffinity(0)
+
+        def fail() -> AbstractContextManager[None]:
+            raise OSError
+
+        with apart(start) as own:
+            self.assertEqual(len(own), 1)
+            self.assertEqual(os.sched_getaffinity(0), every - own or every)
+        self.assertEqual(os.sched_getaffinity(0), every)
+        with self.assertRaises(OSError), apart(fail):
+            pass
+        self.assertEqual(os.sched_getaffinity(0), every)
 
 
 class ResultsTests(SyncCase):

@@ -65,7 +65,7 @@ def heading(field: Field, begun: float) -> str:
         f"{machine()}; {time.strftime('%Y-%m-%d')}, in {time.time() - begun:.0f} s;"
         f" load {os.getloadavg()[0]:.1f} at the end.",
         f"Medians of {scale.rounds} rounds or more; killmails of 2.4 KB; one process a"
-        " server, on a processor of its own; histories have all of them.",
+        " server, on a processor of its own, with histories on all of them.",
         "",
         *(f"- {each.name}: {each.version}" for each in field.comparable),
     ]
