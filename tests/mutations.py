@@ -24,7 +24,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 from tests.test_exactly_once import Machine
 run_state_machine_as_test(Machine, settings=settings(
-    max_examples=3000, stateful_step_count=60, deadline=None, database=None,
+    max_examples=6000, stateful_step_count=60, deadline=None, database=None,
     phases=[Phase.generate], suppress_health_check=list(HealthCheck)))
 """
 

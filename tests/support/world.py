@@ -593,9 +593,12 @@ class World:
 
     def come_back_late(self, chance: Random) -> None:
         """
-        A client reconnects after a long time, in the very moment of a pruning.
+        A client reconnects after a long time, in the very moment of a pruning; often to a
+        server that has nothing in memory.
         """
         self.sleep(chance)
+        if chance.random() < 0.7:
+            self.crash(chance)
         gone = [each for each in self.clients if not each.transport]
         if gone:
             self.connect(chance.choice(gone))
