@@ -593,8 +593,8 @@ class World:
 
     def come_back_late(self, chance: Random) -> None:
         """
-        A client reconnects after a long time, in the very moment of a pruning; often to a
-        server that has nothing in memory.
+        A client reconnects after a long time, in the very moment of a pruning; often to
+        a server that has nothing in memory.
         """
         self.sleep(chance)
         if chance.random() < 0.7:
