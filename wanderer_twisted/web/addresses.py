@@ -52,8 +52,10 @@ class Proxies:
             socket, at whose other end only a local proxy can be.
         :param forwarded: the values of ``X-Forwarded-For``.
         """
+        if not forwarded:
+            return _at(peer)
         address = _parse(peer) if peer is not None else None
-        if not forwarded or (peer is not None and address is None):
+        if peer is not None and address is None:
             return _at(peer)
         hops = b",".join(forwarded).split(b",")
         while hops and (address is None or self._trusts(address)):
