@@ -9,7 +9,7 @@ client checks, and :mod:`tests.mutations` proves that it bites.
 import os
 from random import Random
 
-from hypothesis import HealthCheck, settings
+from hypothesis import HealthCheck, note, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -32,7 +32,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize(seed=_seeds)
     def begin(self, seed: int) -> None:
-        self.world = World(Random(seed))
+        self.world = World(Random(seed), note)
 
     @rule(seed=_seeds)
     def something(self, seed: int) -> None:

@@ -3,9 +3,8 @@ A client that checks all that it is told, and what it must be told in the end.
 """
 
 import zlib
+from collections.abc import Callable
 from typing import Any
-
-from hypothesis import note
 
 from tests.support.eventsource import Event, EventSource
 from tests.support.killmails import DAY
@@ -27,6 +26,7 @@ class CheckedClient:
     """
     One EventSource over all its connections.
 
+    :param note: is told of each event, in words.
     :param gzip: have the streams compressed.
     :param hours: ask for the past as ``since``, counted anew at each connect, as a page
         with ``since=36h`` does; None: by *preload_days*.
@@ -37,12 +37,14 @@ class CheckedClient:
     def __init__(
         self,
         name: str,
+        note: Callable[[str], object],
         wanted: Wanted,
         preload_days: int,
         hours: int | None = None,
         gzip: bool = False,
     ) -> None:
         self.name = name
+        self.note = note
         self.gzip = gzip
         self.wanted = wanted
         self.preload_days = preload_days
@@ -135,7 +137,7 @@ class CheckedClient:
             assert not self.unpacking.unused_data, "more behind the end"
         events = self.source.feed(data)
         for event in events:
-            note(f"{self.name} <- {event.name} {event.id} {_short(event)}")
+            self.note(f"{self.name} <- {event.name} {event.id} {_short(event)}")
             getattr(self, f"_on_{event.name}")(event, oracle)
         following = self.session is not None and self.session.following
         if following and events and events[-1].name == "heartbeat":

@@ -15,7 +15,6 @@ from random import Random
 from tempfile import mkdtemp
 from typing import Any
 
-from hypothesis import note
 from twisted.internet.defer import Deferred, succeed
 from twisted.internet.task import Clock
 from zope.interface import implementer
@@ -155,9 +154,11 @@ class HandledHistory:
 class World:
     """
     :param chance: what happens to happen.
+    :param note: is told all that happens, in words.
     """
 
-    def __init__(self, chance: Random) -> None:
+    def __init__(self, chance: Random, note: Callable[[str], object]) -> None:
+        self.note = note
         # Not everything in every run: rare things meet more often so.
         left_out = {each for each in _KINDS if chance.random() < 0.35} - _ALWAYS
         self.kinds = [each for each in _KINDS if each not in left_out]
@@ -181,7 +182,7 @@ class World:
         Something happens.
         """
         kind = chance.choice(self.kinds)
-        note(kind)
+        self.note(kind)
         getattr(self, kind)(chance)
 
     # --- the server ------------------------------------------------------------
@@ -536,7 +537,7 @@ class World:
             hours = chance.choice([None, 1, 36, 1800])
         gzip = chance.random() < 0.3
         name = f"client {len(self.clients)}"
-        client = CheckedClient(name, wanted, days, hours, gzip)
+        client = CheckedClient(name, self.note, wanted, days, hours, gzip)
         self.clients.append(client)
         self.connect(client)
 
