@@ -97,8 +97,8 @@ MUTATIONS = [
     Mutation(
         "a heartbeat that was made for one stream, with its cursor, goes to all",
         "stream/session.py",
-        "event = heartbeat.event_for(self.variant)",
-        "event = heartbeat.event_for(heartbeat._variant or self.variant)",
+        "return heartbeat.event_for(self.variant)",
+        "return heartbeat.event_for(heartbeat._variant or self.variant)",
     ),
     Mutation(
         "a heartbeat is ahead of what was told",
@@ -133,8 +133,8 @@ MUTATIONS = [
     Mutation(
         "heartbeats do not move the cursor",
         "stream/session.py",
-        "event = heartbeat.event_for(self.variant)",
-        "event = Event(heartbeat.frames['realtime'],"
+        "return heartbeat.event_for(self.variant)",
+        "return Event(heartbeat.frames['realtime'],"
         " self.variant.end(base36(self.seq - 1).encode()))",
     ),
     Mutation(
@@ -154,6 +154,12 @@ MUTATIONS = [
         "stream/hub.py",
         "session.seq >= entry.seq:",
         "session.seq - 1 > entry.seq:",
+    ),
+    Mutation(
+        "who is told in the same turn gets the event that the first one gets",
+        "stream/hub.py",
+        "if session.variant is not variant:",
+        "if variant is None:",
     ),
     Mutation(
         "following without having caught up",

@@ -170,6 +170,8 @@ class World:
         self.stores = 0
         self.clients: list[CheckedClient] = []
         self.opening: dict[CheckedClient, Deferred[Session]] = {}
+        # Mostly each stream is told in a turn of its own.
+        self.slice = chance.choice([1, 1, 3])
         self.new_store()
         for _ in range(chance.randrange(5)):
             self.happen(chance)
@@ -208,7 +210,7 @@ class World:
             self.history,
             feed_status=lambda: None,
             pace=Pace(limits, pause=0.1, budget=5.0),
-            slice=1,  # each stream is told in a turn of its own
+            slice=self.slice,
         )
         self.hub.recent = Recent(
             4, page=2

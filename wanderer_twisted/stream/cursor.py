@@ -25,16 +25,15 @@ class BadCursor(ValueError):
     """
 
 
-@lru_cache(1024)  # thousands of streams are at the same number
+@lru_cache(1024)  # thousands of streams are at the same number, or at the next
 def base36(number: int, width: int = _NUMBER) -> str:
     """
     Write *number* with *width* digits.
     """
-    digits = []
-    for _ in range(width):
-        number, digit = divmod(number, 36)
-        digits.append(_DIGITS[digit])
-    return "".join(reversed(digits))
+    if not width:
+        return ""
+    before, last = divmod(number, 36)
+    return base36(before, width - 1) + _DIGITS[last]
 
 
 @attrs.frozen

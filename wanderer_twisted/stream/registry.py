@@ -88,7 +88,8 @@ class Registry(Generic[M]):
             (self._by["alliance"], facts.alliance_ids),
         ):
             if index:
-                groups += [_each(index[each]) for each in ids if each in index]
+                found = map(index.get, ids)
+                groups += [_each(each) for each in found if each is not None]
         if len(groups) == 1:
             return list(groups[0])
         each_once = dict.fromkeys(chain.from_iterable(groups))
