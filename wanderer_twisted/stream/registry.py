@@ -115,8 +115,10 @@ def _with(members: _Members[M], member: M) -> _Members[M]:
     if isinstance(members, dict):
         members[member] = None
         return members
-    all_of_them = (*_each(members), member)
-    return all_of_them if len(all_of_them) <= _FEW else dict.fromkeys(all_of_them)
+    if not isinstance(members, tuple):
+        return members, member
+    more = (*members, member)
+    return more if len(more) <= _FEW else dict.fromkeys(more)
 
 
 def _without(members: _Members[M], member: M) -> _Members[M]:
