@@ -37,6 +37,13 @@ class Mutation:
     right: str
     wrong: str
 
+    @property
+    def source(self) -> str:
+        """
+        The whole file, as it is.
+        """
+        return (TOP / "wanderer_twisted" / self.file).read_text()
+
 
 MUTATIONS = [
     Mutation(
@@ -97,8 +104,8 @@ MUTATIONS = [
     Mutation(
         "a heartbeat that was made for one stream, with its cursor, goes to all",
         "stream/session.py",
-        "return heartbeat.event_for(self.variant)",
-        "return heartbeat.event_for(heartbeat._variant or self.variant)",
+        "event = heartbeat.event_for(self.variant)",
+        "event = heartbeat.event_for(heartbeat._variant or self.variant)",
     ),
     Mutation(
         "a heartbeat is ahead of what was told",
@@ -133,8 +140,8 @@ MUTATIONS = [
     Mutation(
         "heartbeats do not move the cursor",
         "stream/session.py",
-        "return heartbeat.event_for(self.variant)",
-        "return Event(heartbeat.frames['realtime'],"
+        "event = heartbeat.event_for(self.variant)",
+        "event = Event(heartbeat.frames['realtime'],"
         " self.variant.end(base36(self.seq - 1).encode()))",
     ),
     Mutation(
@@ -319,10 +326,8 @@ def caught(mutation: Mutation) -> int | None:
         copy = Path(folder)
         shutil.copytree(TOP / "wanderer_twisted", copy / "wanderer_twisted")
         shutil.copytree(TOP / "tests", copy / "tests")
-        path = copy / "wanderer_twisted" / mutation.file
-        source = path.read_text()
-        assert source.count(mutation.right) == 1, f"{mutation} does not apply"
-        path.write_text(source.replace(mutation.right, mutation.wrong))
+        wrong = mutation.source.replace(mutation.right, mutation.wrong)
+        (copy / "wanderer_twisted" / mutation.file).write_text(wrong)
         return first_wrong(copy, WORLDS)
 
 

@@ -18,6 +18,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
+from tests.mutations import MUTATIONS
 from tests.support.cases import SyncCase
 from tests.support.world import World
 
@@ -61,3 +62,10 @@ class ExactlyOnceTests(SyncCase):
                 suppress_health_check=list(HealthCheck),
             ),
         )
+
+    def test_mistakes_apply(self) -> None:
+        """
+        What :mod:`tests.mutations` makes wrong stands in the package, once.
+        """
+        for each in MUTATIONS:
+            self.assertEqual(each.source.count(each.right), 1, each.mistake)
