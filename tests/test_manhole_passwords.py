@@ -88,7 +88,9 @@ class PasswordsTests(SyncCase):
         os.mkfifo(self.path, 0o600)
         self.refuse("is not a file")
         error = self.assertRaises(PasswordsUnusable, read_passwords, "a\0b")
-        self.assertRegex(str(error), r"'a\\x00b': .*embedded null")
+        # CPython says it in other words from 3.13 on.
+        why = r"'a\\x00b': (embedded null byte|open: embedded null character in path)"
+        self.assertRegex(str(error), why)
 
     def test_contents(self) -> None:
         """

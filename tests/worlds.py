@@ -36,8 +36,7 @@ def live_through(number: int, happened: list[str]) -> None:
 
 
 def main() -> int:
-    *first, last = map(int, sys.argv[1:])
-    for number in range(first[0] if first else 0, last):
+    for number in range(*map(int, sys.argv[1:])):
         happened: list[str] = []
         try:
             live_through(number, happened)
