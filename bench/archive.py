@@ -12,7 +12,6 @@ import sqlite3
 import time
 from collections.abc import Sequence
 from contextlib import closing
-from functools import partial
 from http.client import HTTPConnection
 from pathlib import Path
 
@@ -27,9 +26,9 @@ from bench.report import ms, parser, quantile, tell
 from bench.server import MemoryWatch, Server, Workshop
 from wanderer_twisted.days import DAY
 from wanderer_twisted.partition import Filter, Kind, Snapshot
-from wanderer_twisted.records import Batch, BatchLimits, Place
+from wanderer_twisted.records import BatchLimits, Place
 from wanderer_twisted.store.files import DatabaseFile
-from wanderer_twisted.store.histories import Ask, Picker, gather
+from wanderer_twisted.store.histories import Ask, Cutter, cut, read_bodies
 
 _DAYS = 90
 
@@ -184,25 +183,27 @@ def first_page(stored: Stored, chosen: Sequence[Owned], runs: int) -> None:
         Filter(character_ids=ids),
         Snapshot(opened.marks.head, stored.cutoff),
         False,
-        BatchLimits(),
+        BatchLimits(ahead=1),
     )
-    read = partial(gather, opened.reading[0], ask)
+    database = opened.reading[0]
     medians = []
     for _ in range(runs):
         times = []
         for _ in range(_PAGES):
             start = time.perf_counter()
-            picker = Picker(ask.limits, Place())
-            found: Batch | Place = Place()
-            while isinstance(found, Place):
-                found = read(picker, found)
+            cutter = Cutter(ask.limits, Place())
+            after: Place | None = Place()
+            while after is not None:
+                after = cut(database, ask, cutter, after, whole=False)
+            page = cutter.plan().cuts[0].ids
+            bodies = read_bodies(database, ask.snapshot, False, page)
             times.append(time.perf_counter() - start)
         medians.append(quantile(times, 0.5))
     for each in (*opened.reading, *opened.writing):
         each.close()
     file.release()
     what = f"first page of one stream of {len(ids)} characters"
-    tell(what, ms(medians), "ms", f"[{len(found.bodies)} killmails]")
+    tell(what, ms(medians), "ms", f"[{len(bodies)} killmails]")
 
 
 # --- look-ups ----------------------------------------------------------------------

@@ -315,6 +315,18 @@ MUTATIONS = [
         "for number in range(plan.done + 1, plan.batches + 1):",
         "for number in range(1, plan.batches - plan.done + 1):",
     ),
+    Mutation(
+        "more batches are looked for from where the history begins",
+        "stream/replay.py",
+        "find = partial(store.find_batches, *asked, cursor.place)",
+        "find = partial(store.find_batches, *asked, Place())",
+    ),
+    Mutation(
+        "where batches are many, one is looked for twice",
+        "store/histories.py",
+        "elif not self.full:",
+        "elif self._kept <= self._limits.ahead:",
+    ),
 ]
 
 

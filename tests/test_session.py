@@ -568,12 +568,12 @@ class StoreTroubleTests(StreamCase):
         """
         self.store_past(3)
         answers = [fail(StoreUnavailable("locked")) for _ in range(3)]
-        whole = self.store.read_batch
+        whole = self.store.read_bodies
 
-        def read_batch(*asked: Any) -> Deferred[Any]:
+        def read_bodies(*asked: Any) -> Deferred[Any]:
             return answers.pop() if answers else whole(*asked)
 
-        self.patch(self.store, "read_batch", read_batch)
+        self.patch(self.store, "read_bodies", read_bodies)
         _, transport = self.open(preload_days=7, heartbeat=2.0)
         self.clock.pump([1, 1, 1, 0.1])
         self.assertEqual(

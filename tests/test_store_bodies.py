@@ -39,10 +39,8 @@ class BodiesContract(StoreScenarios):
         await self.announce(one)
         self.assertEqual((await self.record(10)).body, one.body)
         self.assertEqual(await self.history(), [one.body.json(with_items=True)])
-        batch = await self.store.read_batch(
-            VICTIM, Snapshot(1, 0), False, LIMITS, Place()
-        )
-        self.assertEqual(batch.bodies, [one.body.json(with_items=False)])
+        bodies = await self.first_batch(VICTIM, Snapshot(1, 0), with_items=False)
+        self.assertEqual(bodies, [one.body.json(with_items=False)])
 
     @scenario
     async def test_takes_the_better_body(self) -> None:
@@ -134,10 +132,10 @@ class BodiesContract(StoreScenarios):
             EVERYTHING, snapshot, False, LIMITS, Place()
         )
         self.assertEqual(plan, Plan(0, 0, 0))
-        batch = await self.store.read_batch(
+        cuts = await self.store.find_batches(
             EVERYTHING, snapshot, False, LIMITS, Place()
         )
-        self.assertEqual((batch.bodies, batch.last), ([], Place()))
+        self.assertEqual(cuts, ())
 
     @scenario
     async def test_large_killmails_go_alone(self) -> None:
@@ -145,17 +143,10 @@ class BodiesContract(StoreScenarios):
         A killmail larger than the limit makes a batch of its own.
         """
         await self.add(*(entry(id, kill_time=START + id) for id in (10, 11, 12)))
-        after, limits, sizes = Place(), BatchLimits(50, 1), []
-        snapshot = Snapshot(3, 0)
-        plan = await self.store.measure_history(VICTIM, snapshot, False, limits, after)
-        self.assertEqual(plan, Plan(3, 3, 0))
-        while True:
-            batch = await self.store.read_batch(VICTIM, snapshot, False, limits, after)
-            if not batch.bodies:
-                break
-            sizes.append(len(batch.bodies))
-            after = batch.last
-        self.assertEqual(sizes, [1, 1, 1])
+        ask = VICTIM, Snapshot(3, 0), False, BatchLimits(50, 1)
+        plan = await self.store.measure_history(*ask, at=Place())
+        self.assertEqual((plan.killmails, plan.batches), (3, 3))
+        self.assertEqual([list(cut.ids) for cut in plan.cuts], [[10], [11], [12]])
 
 
 class InlineBodiesTests(BodiesContract, InlineStoreCase):

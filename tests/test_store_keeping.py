@@ -136,7 +136,9 @@ class KeepingContract(StoreScenarios):
         with self.assertRaises(Expired):
             await self.store.measure_history(*below, at=Place())
         with self.assertRaises(Expired):
-            await self.store.read_batch(*below, after=Place())
+            await self.store.find_batches(*below, after=Place())
+        with self.assertRaises(Expired):
+            await self.store.read_bodies(Snapshot(1, START), False, [10])
         above = VICTIM, Snapshot(1, START + 1), False, LIMITS
         self.assertEqual(
             await self.store.measure_history(*above, at=Place()), Plan(0, 0, 0)

@@ -2,6 +2,7 @@
 The store's reads against an oracle: whatever happened, in whatever order.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,9 @@ from tests.support.store import make_store, temporary_path
 from wanderer_twisted.days import day_of
 from wanderer_twisted.partition import Filter, Snapshot
 from wanderer_twisted.records import (
-    Batch,
     BatchLimits,
     Change,
+    Cut,
     Entry,
     Hole,
     Place,
@@ -110,7 +111,10 @@ wishes = st.builds(
     st.frozensets(st.sampled_from([3, 20])),
 )
 limits = st.builds(
-    BatchLimits, st.integers(1, 5), st.sampled_from([1, 900, 2_000, 1 << 20])
+    BatchLimits,
+    st.integers(1, 5),
+    st.sampled_from([1, 900, 2_000, 1 << 20]),
+    ahead=st.sampled_from([1, 4, 5_000]),
 )
 
 
@@ -293,12 +297,22 @@ class PartitionTests(SyncCase):
         cuts = self.cut(store, expected, with_items, limits)
         ask = (filter_of(wanted), snapshot, with_items, limits)
         after = Place()
-        for done, cut in enumerate([*cuts, []]):
+        for done, cut in enumerate(cuts):
             plan = self.successResultOf(store.measure_history(*ask, at=after))
-            self.assertEqual(plan, Plan(len(expected), len(cuts), done))
-            batch = self.successResultOf(store.read_batch(*ask, after=after))
-            self.assertEqual(batch, self.batch(store, cut, with_items, after))
-            after = batch.last
+            found = self.successResultOf(store.find_batches(*ask, after=after))
+            self.assertEqual(plan, Plan(len(expected), len(cuts), done, found))
+            ids = [list(each.ids) for each in found]
+            self.assertEqual(ids, cuts[done : done + len(ids)])
+            self.assertTrue(done + len(ids) == len(cuts) or enough(found, limits))
+            bodies = store.read_bodies(snapshot, with_items, found[0].ids)
+            told = [self.record(store, id).body.json(with_items) for id in cut]
+            self.assertEqual(self.successResultOf(bodies), told)
+            after = found[0].last
+        plan = self.successResultOf(store.measure_history(*ask, at=after))
+        self.assertEqual(plan, Plan(len(expected), len(cuts), len(cuts)))
+        self.assertEqual(
+            self.successResultOf(store.find_batches(*ask, after=after)), ()
+        )
 
     def record(self, store: SqliteStore, killmail_id: int) -> Record:
         record = self.successResultOf(store.read_killmail(killmail_id))
@@ -326,15 +340,13 @@ class PartitionTests(SyncCase):
             cuts[-1].append(id)
         return cuts
 
-    def batch(
-        self, store: SqliteStore, ids: list[int], with_items: bool, after: Place
-    ) -> Batch:
-        records = [self.record(store, id) for id in ids]
-        bodies = [each.body.json(with_items) for each in records]
-        if records:
-            facts = records[-1].facts
-            after = Place(facts.kill_time, facts.killmail_id)
-        return Batch(bodies, after)
+
+def enough(cuts: Sequence[Cut], limits: BatchLimits) -> bool:
+    """
+    Whether these are all that are found at a time, and no more.
+    """
+    killmails = [len(each.ids) for each in cuts]
+    return sum(killmails[:-1]) < limits.ahead <= sum(killmails)
 
 
 class PlanTests(SyncCase):
@@ -350,7 +362,9 @@ class PlanTests(SyncCase):
         cutter = histories.Cutter(BatchLimits(3), at=Place(4, 1))
         for time in range(1, 9):
             cutter.add(Place(time, 1), 1)
-        self.assertEqual(cutter.plan(), Plan(killmails=8, batches=4, done=2))
+        plan = cutter.plan()
+        self.assertEqual((plan.killmails, plan.batches, plan.done), (8, 4, 2))
+        self.assertEqual([each.last.kill_time for each in plan.cuts], [7, 8])
 
     def test_is_frozen(self) -> None:
         """
@@ -363,10 +377,9 @@ class PlanTests(SyncCase):
         one = entry_of(attrs.evolve(upstream(1), characters=frozenset({1})), True)
         self.successResultOf(store.commit(Change([one])))
         ask = (Filter(frozenset({1})), Snapshot(1, 0), False, BatchLimits())
-        before = self.successResultOf(store.read_batch(*ask, after=Place()))
+        before = self.successResultOf(store.measure_history(*ask, at=Place()))
         later = attrs.evolve(upstream(2), characters=frozenset({1}))
         self.successResultOf(store.commit(Change([entry_of(later, True)])))
-        after = self.successResultOf(store.read_batch(*ask, after=Place()))
+        after = self.successResultOf(store.measure_history(*ask, at=Place()))
         self.assertEqual(before, after)
-        plan = self.successResultOf(store.measure_history(*ask, at=Place()))
-        self.assertEqual(plan, Plan(1, 1, 0))
+        self.assertEqual([list(each.ids) for each in after.cuts], [[1]])

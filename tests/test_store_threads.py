@@ -120,11 +120,11 @@ class PriorityTests(SyncCase):
         """
         store, _, readers = make_stepped_store(temporary_path(self), Clock())
         self.addCleanup(store.close)
-        batch = store.read_batch(
+        cuts = store.find_batches(
             Filter(frozenset({1})), Snapshot(9, 0), False, BatchLimits(), Place()
         )
-        batch.cancel()
-        self.failureResultOf(batch, CancelledError)
+        cuts.cancel()
+        self.failureResultOf(cuts, CancelledError)
         self.assertEqual(len(readers.waiting), 0)
 
 

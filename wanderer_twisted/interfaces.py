@@ -17,6 +17,7 @@ from wanderer_twisted.records import (
     Change,
     Commit,
     Coverage,
+    Cut,
     DayList,
     FeedPage,
     FeedPosition,
@@ -227,16 +228,24 @@ class IKillmailStore(Interface):
         with :exc:`Expired` where the history reaches back to ``floor_time``.
         """
 
-    def read_batch(
+    def find_batches(
         wanted: Filter,
         snapshot: Snapshot,
         with_items: bool,
         limits: BatchLimits,
         after: Place,
-    ) -> Deferred[Batch]:
+    ) -> Deferred[Sequence[Cut]]:
         """
-        The batch that begins behind *after*; its bodies are empty behind the last.
-        Fails with :exc:`Expired` where the history reaches back to ``floor_time``.
+        The next cuts behind *after*, which is a boundary; none behind the last. Fails
+        with :exc:`Expired` where the history reaches back to ``floor_time``.
+        """
+
+    def read_bodies(
+        snapshot: Snapshot, with_items: bool, killmail_ids: Sequence[int]
+    ) -> Deferred[Sequence[bytes]]:
+        """
+        Bodies of a history, as JSON and in that order. Fails with :exc:`Expired` where
+        the history reaches back to ``floor_time``: some of it may be gone.
         """
 
     def read_killmail(killmail_id: int) -> Deferred[Record | None]:

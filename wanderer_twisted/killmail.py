@@ -129,10 +129,19 @@ class Body:
     items: bytes = b""
 
     def json(self, with_items: bool) -> bytes:
-        if not (with_items and self.items):
-            return self.main + b"}}"
-        comma = b"" if self.main.endswith(b"{") else b","
-        return b'%b%b"items":%b}}' % (self.main, comma, self.items)
+        return join(self.main, self.items if with_items else b"")
+
+
+def join(main: bytes, items: bytes) -> bytes:
+    """
+    The parts of a :class:`Body`, as it goes out.
+
+    :param items: empty to leave them out.
+    """
+    if not items:
+        return main + b"}}"
+    comma = b"" if main.endswith(b"{") else b","
+    return b'%b%b"items":%b}}' % (main, comma, items)
 
 
 def decode(esi: object, zkb: object = None, hash: str | None = None) -> Killmail:

@@ -296,10 +296,26 @@ class BatchLimits:
     Where a batch is cut: before it holds more than either, and never empty.
 
     :ivar size: nominal bytes.
+    :ivar ahead: killmails of the cuts that are found at a time, or few more: a stream
+        keeps their ids, of 8 bytes each, while it gets their bodies.
     """
 
     killmails: int = 50
     size: int = 1 << 20
+    ahead: int = 5_000
+
+
+@attrs.frozen
+class Cut:
+    """
+    What belongs to one batch.
+
+    :ivar ids: of its killmails, in the history's order.
+    :ivar last: the place of the last one.
+    """
+
+    ids: Sequence[int]
+    last: Place
 
 
 @attrs.frozen
@@ -310,11 +326,13 @@ class Plan:
     :ivar killmails: how many there are in all.
     :ivar batches: how many batches they make.
     :ivar done: how many of these lie at or before the place asked about.
+    :ivar cuts: the first ones behind that place, not all of them where they are many.
     """
 
     killmails: int
     batches: int
     done: int
+    cuts: Sequence[Cut] = ()
 
 
 @attrs.frozen

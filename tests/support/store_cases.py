@@ -100,8 +100,18 @@ class StoreScenarios:
 
     async def history(self, wanted: Filter = VICTIM) -> list[bytes]:
         snapshot = Snapshot(self.store.marks.head, 0)
-        batch = await self.store.read_batch(wanted, snapshot, True, LIMITS, Place())
-        return list(batch.bodies)
+        return await self.first_batch(wanted, snapshot, with_items=True)
+
+    async def first_batch(
+        self, wanted: Filter, snapshot: Snapshot, with_items: bool
+    ) -> list[bytes]:
+        """
+        Bodies of a history's first batch; empty where there is none.
+        """
+        ask = wanted, snapshot, with_items, LIMITS
+        cuts = await self.store.find_batches(*ask, after=Place())
+        ids = cuts[0].ids if cuts else ()
+        return list(await self.store.read_bodies(snapshot, with_items, ids))
 
 
 class InlineStoreCase(SyncCase):

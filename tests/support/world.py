@@ -203,7 +203,7 @@ class World:
         assert self.store.marks.head == self.oracle.head
         self.store.read_journal = self.read_journal  # type: ignore[method-assign]
         self.history = HandledHistory()
-        limits = BatchLimits(killmails=2, size=1500)  # most histories take several
+        limits = BatchLimits(2, size=1500, ahead=3)  # most histories take several
         self.hub = Hub(
             self.clock,
             self.store,

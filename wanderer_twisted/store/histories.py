@@ -4,26 +4,28 @@ Frozen histories: found, counted and joined from the stored bodies, never decode
 A history is the union of what its ids have, in the order of (kill_time, killmail_id).
 It is walked in slices, so that nobody holds a reader's thread for long; what one slice
 found is handed on to the next.
+
+A stream has its history measured, which finds the first cuts as well, and then reads
+what is between them; where there are more cuts than are kept, it asks for the next. So
+the index is walked twice at most, however many batches there are.
 """
 
 import sqlite3
+from array import array
 from collections.abc import Iterator, Sequence
-from typing import Final
 
 import attrs
 
 from wanderer_twisted.days import start_of
 from wanderer_twisted.encoding import dumps
 from wanderer_twisted.interfaces import Expired
-from wanderer_twisted.killmail import Body
+from wanderer_twisted.killmail import join
 from wanderer_twisted.partition import Filter, Snapshot
-from wanderer_twisted.records import Batch, BatchLimits, Place, Plan
+from wanderer_twisted.records import BatchLimits, Cut, Place, Plan
 from wanderer_twisted.store import index
 from wanderer_twisted.store.database import Database
 from wanderer_twisted.store.index import OneDay
 from wanderer_twisted.store.rows import marks
-
-_COLUMNS: Final = "added_seq, valued_seq, value, size, size_items"
 
 
 @attrs.frozen
@@ -38,6 +40,15 @@ class Ask:
     limits: BatchLimits
 
 
+def refuse_what_is_gone(connection: sqlite3.Connection, snapshot: Snapshot) -> None:
+    """
+    :raises Expired: some of this history was removed.
+    """
+    floor_time = marks(connection).floor_time
+    if floor_time and snapshot.cutoff <= floor_time:  # 0: nothing ever was
+        raise Expired
+
+
 class Scan:
     """
     One slice of a history: the places of its killmails and their nominal sizes.
@@ -49,12 +60,11 @@ class Scan:
     """
 
     def __init__(self, connection: sqlite3.Connection, ask: Ask, after: Place) -> None:
-        floor_time = marks(connection).floor_time
-        if floor_time and ask.snapshot.cutoff <= floor_time:  # 0: nothing ever was
-            raise Expired
+        refuse_what_is_gone(connection, ask.snapshot)
         self._connection = connection
         self._ask = ask
-        self._day = OneDay(ask.wanted, _COLUMNS)
+        size = "size_items" if ask.with_items else "size"
+        self._day = OneDay(ask.wanted, f"added_seq, valued_seq, value, {size}")
         self.upto = max(after, Place(ask.snapshot.cutoff, 0))
         self.ended = False
 
@@ -63,9 +73,9 @@ class Scan:
         after = self.upto
         for day in index.days(self._connection, after.kill_time):
             for row in self._day.rows(self._connection, day, after):
-                kill_time, killmail_id, added_seq, valued_seq, value, *sizes = row
+                kill_time, killmail_id, added_seq, valued_seq, value, size = row
                 if holds(ask.wanted, kill_time, added_seq, value, valued_seq):
-                    yield Place(kill_time, killmail_id), sizes[ask.with_items]
+                    yield Place(kill_time, killmail_id), size
                 looked += 1
                 if looked >= index.SLICE:
                     self.upto = Place(kill_time, killmail_id)
@@ -79,109 +89,87 @@ class Scan:
 
 class Cutter:
     """
-    Counts a history's batches, cut greedily from the oldest.
+    Cuts a history into batches, greedily from the oldest.
+
+    :ivar full: as many cuts were found as are kept at a time.
     """
 
     def __init__(self, limits: BatchLimits, at: Place) -> None:
         """
-        :param at: a boundary, even where these limits would not have cut there: what
-            :meth:`Picker` finds behind it begins anew.
+        :param at: a boundary, even where these limits would not have cut there. The
+            cuts behind it are kept.
         """
+        self.full = False
         self._limits = limits
         self._at = at
         self._last = Place()
-        self._count = self._size = 0
-        self._killmails = self._batches = self._done = 0
+        self._ids: list[int] = []
+        self._size = 0
+        self._killmails = self._batches = self._done = self._kept = 0
+        self._cuts: list[Cut] = []
 
     def add(self, place: Place, size: int) -> None:
         """
         The next killmail.
         """
-        if self._count and (
-            self._count == self._limits.killmails
+        if self._ids and (
+            len(self._ids) == self._limits.killmails
             or self._size + size > self._limits.size
             or self._last <= self._at < place
         ):
             self._close()
         self._last = place
-        self._count += 1
+        self._ids.append(place.killmail_id)
         self._size += size
-        self._killmails += 1
 
     def plan(self) -> Plan:
         """
         Of all that was added.
         """
-        if self._count:
+        if self._ids:
             self._close()
-        return Plan(self._killmails, self._batches, self._done)
+        return Plan(self._killmails, self._batches, self._done, tuple(self._cuts))
 
     def _close(self) -> None:
+        self._killmails += len(self._ids)
         self._batches += 1
-        self._done += self._last <= self._at
-        self._count = self._size = 0
-
-
-class Picker:
-    """
-    Picks the killmails of one batch.
-
-    :ivar places: of those that belong to it.
-    :ivar last: the place of the last one, or where the batch begins.
-    """
-
-    def __init__(self, limits: BatchLimits, after: Place) -> None:
-        self._limits = limits
+        if self._last <= self._at:
+            self._done += 1
+        elif not self.full:
+            self._cuts.append(Cut(array("q", self._ids), self._last))
+            self._kept += len(self._ids)
+            self.full = self._kept >= self._limits.ahead
+        self._ids.clear()
         self._size = 0
-        self.places: list[Place] = []
-        self.last = after
-
-    @property
-    def full(self) -> bool:
-        return len(self.places) == self._limits.killmails
-
-    def add(self, place: Place, size: int) -> bool:
-        """
-        :returns: whether the next killmail belongs to the batch.
-        """
-        if self.full or (self.places and self._size + size > self._limits.size):
-            return False
-        self._size += size
-        self.places.append(place)
-        self.last = place
-        return True
 
 
-def measure(database: Database, ask: Ask, cutter: Cutter, after: Place) -> Place | None:
+def cut(
+    database: Database, ask: Ask, cutter: Cutter, after: Place, whole: bool
+) -> Place | None:
     """
-    Count one slice.
+    Cut one slice.
 
-    :returns: where the next one begins; None behind the last.
+    :param whole: go on where the cutter is full, to count the rest.
+    :returns: where the next one begins; None at the end.
     """
     with database.reading() as connection:
         scan = Scan(connection, ask, after)
         for place, size in scan:
             cutter.add(place, size)
+            if cutter.full and not whole:
+                return None
     return None if scan.ended else scan.upto
 
 
-def gather(database: Database, ask: Ask, picker: Picker, after: Place) -> Batch | Place:
+def read_bodies(
+    database: Database, snapshot: Snapshot, with_items: bool, ids: Sequence[int]
+) -> Sequence[bytes]:
     """
-    Look for a batch in one slice.
-
-    :returns: the batch; or where to go on looking for the rest of it.
+    See :meth:`wanderer_twisted.interfaces.IKillmailStore.read_bodies`.
     """
     with database.reading() as connection:
-        scan = Scan(connection, ask, after)
-        for place, size in scan:
-            if not picker.add(place, size) or picker.full:
-                break
-        else:
-            if not scan.ended:
-                return scan.upto
-        ids = [place.killmail_id for place in picker.places]
-        bodies = bodies_of(database, connection, ids, ask.with_items)
-    return Batch(bodies, picker.last)
+        refuse_what_is_gone(connection, snapshot)
+        return bodies_of(database, connection, ids, with_items)
 
 
 def bodies_of(
@@ -193,12 +181,12 @@ def bodies_of(
     """
     In that order; one query for all costs a fraction of one for each.
     """
-    columns = "killmail_id, main, items" if with_items else "killmail_id, main"
+    items = "items" if with_items else "x''"
     rows = connection.execute(
-        f"SELECT {columns} FROM body"
+        f"SELECT killmail_id, main, {items} FROM body"
         " WHERE killmail_id IN (SELECT value FROM json_each(?))",
-        (dumps(ids).decode(),),
+        (dumps(list(ids)).decode(),),
     )
-    decompress = database.codec.decompress
-    found = {id: Body(*map(decompress, parts)).json(with_items) for id, *parts in rows}
+    unpack = database.codec.decompress
+    found = {id: join(unpack(main), unpack(items)) for id, main, items in rows}
     return [found[id] for id in ids]

@@ -26,6 +26,7 @@ from wanderer_twisted.records import (
     Change,
     Commit,
     Coverage,
+    Cut,
     FeedPosition,
     Hole,
     JournalPage,
@@ -241,36 +242,40 @@ class SqliteStore:
         at: Place,
     ) -> Deferred[Plan]:
         ask = histories.Ask(wanted, snapshot, with_items, limits)
-        return Deferred.fromCoroutine(self._measure(ask, at))
+        return Deferred.fromCoroutine(self._cut(ask, at, whole=True))
 
-    async def _measure(self, ask: histories.Ask, at: Place) -> Plan:
-        cutter = histories.Cutter(ask.limits, at)
-        after: Place | None = Place()
-        while after is not None:  # each slice waits its turn again
-            after = await self._readers.run(
-                partial(histories.measure, ask=ask, cutter=cutter, after=after)
-            )
-        return cutter.plan()
-
-    def read_batch(
+    def find_batches(
         self,
         wanted: Filter,
         snapshot: Snapshot,
         with_items: bool,
         limits: BatchLimits,
         after: Place,
-    ) -> Deferred[Batch]:
+    ) -> Deferred[Sequence[Cut]]:
         ask = histories.Ask(wanted, snapshot, with_items, limits)
-        return Deferred.fromCoroutine(self._gather(ask, after))
+        cutting = Deferred.fromCoroutine(self._cut(ask, after, whole=False))
+        return cutting.addCallback(lambda plan: plan.cuts)
 
-    async def _gather(self, ask: histories.Ask, after: Place) -> Batch:
-        picker = histories.Picker(ask.limits, after)
-        found: Batch | Place = after
-        while isinstance(found, Place):
-            found = await self._readers.run(
-                partial(histories.gather, ask=ask, picker=picker, after=found)
+    async def _cut(self, ask: histories.Ask, at: Place, whole: bool) -> Plan:
+        cutter = histories.Cutter(ask.limits, at)
+        after: Place | None = Place() if whole else at
+        while after is not None:  # each slice waits its turn again
+            after = await self._readers.run(
+                partial(histories.cut, ask=ask, cutter=cutter, after=after, whole=whole)
             )
-        return found
+        return cutter.plan()
+
+    def read_bodies(
+        self, snapshot: Snapshot, with_items: bool, killmail_ids: Sequence[int]
+    ) -> Deferred[Sequence[bytes]]:
+        return self._readers.run(
+            partial(
+                histories.read_bodies,
+                snapshot=snapshot,
+                with_items=with_items,
+                ids=killmail_ids,
+            )
+        )
 
     def read_killmail(self, killmail_id: int) -> Deferred[Record | None]:
         return self._readers.run(

@@ -3,6 +3,7 @@ Reading for one stream what it lacks, until it follows: its history, and what wa
 announced since. There is a replay only while there is something to read.
 """
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol, TypeVar
@@ -128,14 +129,21 @@ class Replay:
         store, pace, wish = self._hub.store, self._hub.pace, self._session.wish
         asked = wish.filter, cursor.snapshot, wish.with_items, pace.limits
         plan = await self._read(partial(store.measure_history, *asked, cursor.place))
+        cuts = deque(plan.cuts)
         for number in range(plan.done + 1, plan.batches + 1):
             if number > plan.done + 1:
                 await self._waiting.pause(pace.between(plan.batches))
             await self._writable()
-            batch = await self._read(partial(store.read_batch, *asked, cursor.place))
-            cursor = attrs.evolve(cursor, place=batch.last)
+            if not cuts:
+                find = partial(store.find_batches, *asked, cursor.place)
+                found = await self._read(find)
+                cuts = deque(found)
+            cut = cuts.popleft()
+            read = partial(store.read_bodies, cursor.snapshot, wish.with_items, cut.ids)
+            bodies = await self._read(read)
+            cursor = attrs.evolve(cursor, place=cut.last)
             self._session.move_to(cursor)
-            self._session.tell(events.batch(batch.bodies, number, plan.batches))
+            self._session.tell(events.batch(bodies, number, plan.batches))
         await self._finish_history(cursor, plan.killmails)
 
     async def _finish_history(self, cursor: InHistory, total: int) -> None:

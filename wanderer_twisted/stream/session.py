@@ -5,7 +5,7 @@ A session is *replaying* (it reads pages of the store, at its client's pace) or
 *following* (the hub hands it each killmail as it is published). A pause by the
 transport sends it back to replaying; when it has read up to what the hub published
 last, it follows again in the same reactor turn. So history, resuming and slow clients
-are one mechanism, and a session holds no more than one page.
+are one mechanism, and a session holds no more than one page, and the ids of the next.
 """
 
 import random
