@@ -92,14 +92,16 @@ class Broadcast(Generic[M]):
             if outgoing.concerned is None:
                 outgoing.concerned = self._find(outgoing.entry)
                 outgoing.has_any = bool(outgoing.concerned)
-            cut = max(0, len(outgoing.concerned) - left)
-            some = outgoing.concerned[cut:]
-            del outgoing.concerned[cut:]
-            left -= len(some)
-            self._hand(some, outgoing.entry)
-            if outgoing.concerned:
+            concerned = outgoing.concerned
+            cut = len(concerned) - left
+            if cut > 0:
+                some = concerned[cut:]
+                del concerned[cut:]
+                self._hand(some, outgoing.entry)
                 self._turn = self._clock.callLater(0, self._tell)
                 return
+            left = -cut
+            self._hand(concerned, outgoing.entry)
             self._outgoing.popleft()
             if outgoing.has_any and outgoing.ended is not None:
                 self.latency.observe(time.perf_counter() - outgoing.ended)

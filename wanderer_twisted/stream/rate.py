@@ -27,7 +27,8 @@ class Rate:
         """
         One was announced.
         """
-        self._turn()
+        if self._now() != self._minute:
+            self._turn()
         self._counts[-1] += 1
         self.total += 1
 

@@ -88,8 +88,7 @@ class Registry(Generic[M]):
             (self._by["alliance"], facts.alliance_ids),
         ):
             if index:
-                found = map(index.get, ids)
-                groups += [_each(each) for each in found if each is not None]
+                groups += map(_each, filter(None, map(index.get, ids)))
         if len(groups) == 1:
             return list(groups[0])
         each_once = dict.fromkeys(chain.from_iterable(groups))
