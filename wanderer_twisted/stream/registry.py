@@ -88,7 +88,8 @@ class Registry(Generic[M]):
             (self._by["alliance"], facts.alliance_ids),
         ):
             if index:
-                groups += map(_each, filter(None, map(index.get, ids)))
+                found: Iterable[_Members[M]] = filter(None, map(index.get, ids))
+                groups += map(_each, found)
         if len(groups) == 1:
             return list(groups[0])
         each_once = dict.fromkeys(chain.from_iterable(groups))
