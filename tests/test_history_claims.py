@@ -24,6 +24,7 @@ _EVENTS = st.lists(
         st.tuples(st.just("wait"), st.sampled_from([1.0, 40.0, 600.0, HOUR])),
         st.tuples(st.just("fail"), st.integers(1, 3)),
         st.tuples(st.just("bodies"), st.booleans()),
+        st.tuples(st.just("lack"), st.sampled_from([1, 3, 20])),
         st.tuples(st.just("empty"), st.sets(st.sampled_from(_PLACES))),
         st.tuples(st.just("live"), st.integers(1, 3)),
         st.tuples(st.just("restart"), st.none()),
@@ -86,6 +87,13 @@ class Claims(HistoryCase):
 
     def do_bodies(self, are_there: bool) -> None:
         self.listings.bodies = are_there
+
+    def do_lack(self, times: int) -> None:
+        """
+        Have ESI give no body so many times: twenty are too many to wait for.
+        """
+        for each in self.bodies.bodies:
+            self.bodies.errors[each] = [UpstreamError("away")] * times
 
     def do_empty(self, places: set[Any]) -> None:
         """

@@ -6,9 +6,7 @@ from tests.support.history import CUTOFF, HistoryCase, package_time
 from tests.support.killmails import DAY, entry
 from tests.support.past import NOW, package
 from wanderer_twisted.history import coverage, keeper
-from wanderer_twisted.interfaces import (
-    Refused,
-)
+from wanderer_twisted.interfaces import Refused, UpstreamError
 from wanderer_twisted.records import (
     Change,
     Report,
@@ -41,6 +39,26 @@ class Rows(HistoryCase):
         self.bodies.bodies = self.bodies_of(1)
         self.prepared(1)
         self.assertEqual(sorted(self.bodies.asked), [1000, 1001, 1002])
+        self.assertEqual(set(self.stored(range(1000, 1003))), {1001, 1002})
+        self.assertTrue(self.report(1).complete)
+
+    def test_bodies_that_come_later(self) -> None:
+        """
+        What could not be had for a while is no proof of anything: it is asked for again
+        when somebody wants it, and then everything is there.
+        """
+        self.list_days_ago(1, [1, 5, 95])
+        self.listings.bodies = False
+        self.bodies.bodies = self.bodies_of(1)
+        self.bodies.errors[1001] = [UpstreamError("downtime", 1320.0)] * 2
+        preparing = self.prepare(1)
+        self.clock.pump([30.0, 1300.0])
+        self.settle()
+        self.successResultOf(preparing)
+        self.assertEqual(set(self.stored(range(1000, 1003))), {1002})
+        self.assertEqual(self.coverage(1), None)
+        self.assertFalse(self.report(1).complete)
+        self.prepared(1)
         self.assertEqual(set(self.stored(range(1000, 1003))), {1001, 1002})
         self.assertTrue(self.report(1).complete)
 

@@ -19,6 +19,7 @@ from wanderer_twisted.records import (
     FeedPage,
     FeedPosition,
     Hole,
+    Package,
     Record,
 )
 
@@ -231,6 +232,40 @@ class Trouble(IngestCase):
         self.assertEqual(reject.killmail_id, 2)
         self.assertIn("ZeroDivisionError", reject.reason)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 2)
+
+    def test_id_that_is_none(self) -> None:
+        """
+        A number that no store can hold is no id, and stops no feed.
+        """
+        odd = Package(2**63, None, esi={}, zkb={})
+        self.feed.pages.append(FeedPage([odd], FeedPosition("fake", "2", NOW)))
+        self.feed.pages.append(page(3, cursor="3"))
+        self.start()
+        self.settle()
+        self.assertEqual(self.announced(), [3])
+        self.assertEqual(self.position(), FeedPosition("fake", "3", NOW))
+        (reject,) = [each for change in self.changes for each in change.rejects]
+        self.assertIs(reject.killmail_id, None)
+
+    def test_body_that_is_given_up(self) -> None:
+        """
+        A body that can't be had holds up what follows, and is told as a hole in the
+        end: streams hear of it, and the archive repairs it.
+        """
+        self.bodies.errors[1] = [UpstreamError("down")] * 100
+        self.feed.pages.append(
+            FeedPage([package(1, has_body=False)], FeedPosition("fake", "1", NOW))
+        )
+        self.feed.pages.append(page(2, cursor="2"))
+        self.start()
+        self.clock.pump([1.0] * 540)
+        self.assertEqual(self.announced(), [])
+        self.assertEqual(self.service.status().reason, "The body of 1 is lacking: down")
+        self.clock.pump([1.0] * 63)
+        self.settle()
+        self.assertEqual(self.announced(), [2])
+        (hole,) = self.successResultOf(self.store.read_holes())
+        self.assertEqual((hole.feed, hole.since, hole.until), ("fake", NOW, NOW + 602))
 
     def test_unexpected(self) -> None:
         """

@@ -150,6 +150,7 @@ class Bodies(IntakeCase):
         prepared = self.prepared(*self.lacking[:2])
         self.assertEqual(self.ids(prepared), [2])
         self.assertEqual(prepared.rejects[0].reason, "Its body can't be had: 422")
+        self.assertFalse(prepared.lacking)
         self.assertEqual(self.bodies.asked, [1, 2])
 
     def test_asked_again(self) -> None:
@@ -182,9 +183,33 @@ class Bodies(IntakeCase):
         preparing = self.prepare(self.lacking[0])
         self.clock.pump([1.0] * 540)
         self.assertNoResult(preparing)
-        self.clock.pump([1.0] * 60)
-        (reject,) = self.successResultOf(preparing).rejects
+        self.assertEqual(self.intake.trouble, "The body of 1 is lacking: down")
+        self.clock.pump([1.0] * 63)
+        prepared = self.successResultOf(preparing)
+        (reject,) = prepared.rejects
         self.assertEqual(reject.reason, "Its body can't be had: down")
+        self.assertTrue(prepared.lacking)
+        self.assertEqual(self.intake.trouble, "")
+
+    def test_as_long_as_esi_says(self) -> None:
+        """
+        Its daily downtime is longer than our patience, and no reason to give up.
+        """
+        self.bodies.errors[1] = [UpstreamError("downtime", 1320)]
+        preparing = self.prepare(self.lacking[0])
+        self.clock.advance(1319)
+        self.assertNoResult(preparing)
+        self.clock.advance(1)
+        self.assertEqual(self.ids(self.successResultOf(preparing)), [1])
+
+    def test_not_for_ever(self) -> None:
+        """
+        Not for longer than an hour, whatever it says.
+        """
+        self.bodies.errors[1] = [UpstreamError("closed", 1e9)] * 2
+        preparing = self.prepare(self.lacking[0])
+        self.clock.advance(3600)
+        self.assertTrue(self.successResultOf(preparing).lacking)
 
     def test_nothing_to_ask_by(self) -> None:
         """

@@ -18,6 +18,7 @@ from wanderer_twisted.front import Front
 from wanderer_twisted.ground import Ground, make_feeds, make_rounds
 from wanderer_twisted.history import History
 from wanderer_twisted.ingest import FeedService, Renamer, statuses
+from wanderer_twisted.ingest.intake import PATIENCE_OF_FEEDS
 from wanderer_twisted.ops import metrics
 from wanderer_twisted.ops.console import Console
 from wanderer_twisted.ops.covered import Covered
@@ -69,7 +70,9 @@ class Server(MultiService):
         ground = Ground(settings, reactor)
         self.client, self.store, self.names = ground.client, ground.store, ground.names
         self.feeds = [
-            FeedService(reactor, feed, ground.make_intake(), self.store)
+            FeedService(
+                reactor, feed, ground.make_intake(PATIENCE_OF_FEEDS), self.store
+            )
             for feed in make_feeds(settings, self.client, reactor)
         ]
         self.history = History(

@@ -8,6 +8,7 @@ from typing import Any
 from wanderer_twisted.archive import Loader, Rounds, Stager
 from wanderer_twisted.config import RedisqFeed, Settings
 from wanderer_twisted.ingest import Intake, NameBook
+from wanderer_twisted.ingest.intake import PATIENCE
 from wanderer_twisted.interfaces import IKillmailFeed
 from wanderer_twisted.records import ArchivedDay
 from wanderer_twisted.sources.archive import make_archive
@@ -40,11 +41,11 @@ class Ground:
             settings.names.deadline_seconds,
         )
 
-    def make_intake(self) -> Intake:
+    def make_intake(self, patience: float = PATIENCE) -> Intake:
         """
         One for each who has killmails: bodies for one delay no other.
         """
-        return Intake(self._reactor, self._esi, self.names)
+        return Intake(self._reactor, self._esi, self.names, patience)
 
 
 def make_rounds(

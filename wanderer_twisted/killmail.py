@@ -115,6 +115,15 @@ class Killmail:
         return 1 + len(self.esi["attackers"])
 
 
+def as_killmail_id(told: object) -> int | None:
+    """
+    What was told as an id, where it is one: the store cannot even hold any number.
+    """
+    if type(told) is int and 1 <= told <= MAX_KILLMAIL_ID:
+        return told
+    return None
+
+
 @attrs.frozen
 class Body:
     """

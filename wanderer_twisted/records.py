@@ -7,7 +7,7 @@ from typing import Any, Literal, NamedTuple
 
 import attrs
 
-from wanderer_twisted.killmail import Body, Killmail
+from wanderer_twisted.killmail import Body, Killmail, as_killmail_id
 from wanderer_twisted.partition import Facts, Kind
 
 # --- what a source gives ------------------------------------------------------------
@@ -18,12 +18,13 @@ class Package:
     """
     One killmail as a source sent it, not yet checked.
 
-    :ivar killmail_id: as told beside the body, for a body that is missing or broken.
+    :ivar killmail_id: as told beside the body, for a body that is missing or broken;
+        None where what was told is no id.
     :ivar esi: ESI's body, decoded, or None where it must be fetched by id and hash.
     :ivar zkb: zKillboard's block, decoded.
     """
 
-    killmail_id: int | None
+    killmail_id: int | None = attrs.field(converter=as_killmail_id)
     hash: str | None
     esi: Any = attrs.field(default=None, repr=False)
     zkb: Any = attrs.field(default=None, repr=False)

@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from wanderer_twisted.history.coverage import Key
 from wanderer_twisted.ingest.committing import AT_ONCE, Committer
 from wanderer_twisted.ingest.intake import Intake
-from wanderer_twisted.interfaces import IKillmailStore
+from wanderer_twisted.interfaces import IKillmailStore, UpstreamError
 from wanderer_twisted.records import Change, Coverage, ListingPage, Package
 
 
@@ -60,17 +60,24 @@ class Keeper:
         :param cutoff: UNIX seconds; a page without bodies is not read beyond it, as
             each row costs a call.
         :param claim: what the page proves, from what was read of it.
+        :raises UpstreamError: bodies can't be had now. All others are stored, and
+            nothing is claimed: the next walk asks again.
         """
         kept = Kept(None, whole=True)
         complete = await self._valued(page)
         parts = list(_parts(page.packages))
         for number, part in enumerate(parts, 1):
-            change, oldest = await self._read(key, part, complete, limit, kept.oldest)
+            change, oldest, lacking = await self._read(
+                key, part, complete, limit, kept.oldest
+            )
             rest = [row for later in parts[number:] for row in later]
             enough = limit if all(each.esi is not None for each in rest) else cutoff
             over = not rest or (oldest is not None and oldest < enough)
             kept = Kept(oldest, whole=not rest or enough == limit)
-            await self._write(key, change, claim(kept) if over else None)
+            proven = claim(kept) if over and not lacking else None
+            await self._write(key, change, proven)
+            if lacking:
+                raise UpstreamError(f"{len(change.rejects)} killmails have no bodies")
             if over:
                 break
         if not parts:
@@ -96,7 +103,7 @@ class Keeper:
         complete: frozenset[int],
         limit: int,
         oldest: int | None,
-    ) -> tuple[Change, int | None]:
+    ) -> tuple[Change, int | None, bool]:
         kind, owner = key
         times = {each.killmail_id: kill_time(each) for each in part}
         lacking = [
@@ -119,7 +126,8 @@ class Keeper:
             if time is not None:
                 oldest = time
                 break
-        return Change(entries=entries, rejects=prepared.rejects), oldest
+        change = Change(entries=entries, rejects=prepared.rejects)
+        return change, oldest, prepared.lacking
 
     async def _stored_time(self, killmail_id: int | None) -> int | None:
         if killmail_id is None:

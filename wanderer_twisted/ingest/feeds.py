@@ -48,7 +48,7 @@ class FeedService(Service):
         self._feed = feed
         self._store = store
         self._committer = Committer(clock, store)
-        self.ingest = Ingest(clock, self._committer, intake, feed.window)
+        self.ingest = Ingest(clock, feed.name, self._committer, intake, feed.window)
         self._trouble = ""
         self._tasks = Tasks()
 

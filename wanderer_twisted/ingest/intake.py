@@ -34,8 +34,16 @@ from wanderer_twisted.killmail import (
 from wanderer_twisted.partition import Kind
 from wanderer_twisted.records import Entry, Package, Reject
 
-#: Seconds for which a body that can't be had now is asked for again.
-BODY_PATIENCE = 600.0
+#: Seconds for which a body that can't be had now is asked for again. A history may be
+#: asked for again; what a feed gave up would be lost, and RedisQ keeps what follows for
+#: three hours (contracts.md §1).
+PATIENCE = 600.0
+PATIENCE_OF_FEEDS = 7200.0
+
+#: Seconds to wait for the next try at most, whatever ESI says, and from how many on it
+#: is worth telling.
+_LONGEST_PAUSE = 3600.0
+_LONG_PAUSE = 60.0
 
 _BODIES_AT_ONCE = 8
 _DOCUMENT = 65536
@@ -46,10 +54,25 @@ _ENCODED_AT_ONCE = 10
 class Prepared:
     """
     What became of some packages; both parts in the packages' order.
+
+    :ivar lacking: whether some were set aside whose bodies may be had later.
     """
 
     entries: Sequence[Entry] = ()
     rejects: Sequence[Reject] = ()
+    lacking: bool = False
+
+
+@attrs.frozen
+class _SetAside:
+    """
+    What a package is that is no killmail.
+
+    :ivar for_now: its body may be had later.
+    """
+
+    reason: str
+    for_now: bool = False
 
 
 class Intake:
@@ -57,19 +80,33 @@ class Intake:
     Prepares packages for the store. What is wrong with one of them sets that one
     aside, with its reason, and never another.
 
+    :param patience: seconds for which a body is waited for, at least.
     :ivar bodies: bodies that had to be fetched.
     """
 
     _log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, bodies: IBodySource, names: NameBook
+        self,
+        clock: IReactorTime,
+        bodies: IBodySource,
+        names: NameBook,
+        patience: float = PATIENCE,
     ) -> None:
         self.bodies = 0
         self._clock = clock
         self._bodies = bodies
         self._names = names
+        self._patience = patience
         self._slots = DeferredSemaphore(_BODIES_AT_ONCE)
+        self._waits: dict[int, str] = {}
+
+    @property
+    def trouble(self) -> str:
+        """
+        Why it has been waiting for a body for a while; empty where it has not.
+        """
+        return next(iter(self._waits.values()), "")
 
     async def prepare(
         self,
@@ -84,70 +121,84 @@ class Intake:
         :param arrived: UNIX seconds; the deadline for names counts from here.
         :param kind: with *owner*, whose history they belong to; None from a feed.
         """
-        checked = await self._check_all(packages)
+        until = self._clock.seconds() + self._patience
+        checked = await self._check_all(packages, until)
         killmails = [each for each in checked if isinstance(each, Killmail)]
         found = await self._find_names(killmails, arrived)
         entries: list[Entry] = []
         rejects: list[Reject] = []
+        lacking = False
         for package, each in zip(packages, checked, strict=True):
             entry = self._entry(each, found) if isinstance(each, Killmail) else each
             if isinstance(entry, Entry):
                 entries.append(entry)
             else:
-                rejects.append(_reject(package, entry, kind, owner))
+                rejects.append(_reject(package, entry.reason, kind, owner))
+                lacking = lacking or entry.for_now
             if (len(entries) + len(rejects)) % _ENCODED_AT_ONCE == 0:
                 await deferLater(self._clock, 0)  # encoding is slow: let others run
-        return Prepared(entries, rejects)
+        return Prepared(entries, rejects, lacking)
 
-    async def _check_all(self, packages: Sequence[Package]) -> list[Killmail | str]:
-        checks = [Deferred.fromCoroutine(self._check(each)) for each in packages]
+    async def _check_all(
+        self, packages: Sequence[Package], until: float
+    ) -> list[Killmail | _SetAside]:
+        checks = [Deferred.fromCoroutine(self._check(each, until)) for each in packages]
         try:
             return await gatherResults(checks, consumeErrors=True)
         except FirstError as error:  # the one thing that a check lets out
             raise CancelledError() from error
 
-    async def _check(self, package: Package) -> Killmail | str:
+    async def _check(self, package: Package, until: float) -> Killmail | _SetAside:
         """
+        :param until: UNIX seconds, for which its body is waited for.
         :returns: the killmail, or why it is none.
         """
         try:
-            return await self._killmail(package)
+            return await self._killmail(package, until)
         except CancelledError:
             raise
         except BadKillmail as error:
-            return str(error)
+            return _SetAside(str(error))
         except UpstreamError as error:
-            return f"Its body can't be had: {error.reason}"
+            for_now = not isinstance(error, Refused)
+            return _SetAside(f"Its body can't be had: {error.reason}", for_now)
         except Exception as error:
             self._log.failure("killmail {id} is set aside", id=package.killmail_id)
-            return f"Unexpected: {error!r}"
+            return _SetAside(f"Unexpected: {error!r}")
 
-    async def _killmail(self, package: Package) -> Killmail:
+    async def _killmail(self, package: Package, until: float) -> Killmail:
         esi = package.esi
         if esi is None:
-            esi = await self._body(package)
+            esi = await self._body(package, until)
         killmail = decode(esi, package.zkb, package.hash)
         if package.killmail_id not in (None, killmail.killmail_id):
             raise BadKillmail(f"The body is that of killmail {killmail.killmail_id}")
         return killmail
 
-    async def _body(self, package: Package) -> object:
-        if package.killmail_id is None or package.hash is None:
+    async def _body(self, package: Package, until: float) -> object:
+        id, hash = package.killmail_id, package.hash
+        if id is None or hash is None:
             raise BadKillmail("It has no body, and no id and hash to fetch one by")
-        pauses = backoff(2, 60)
-        patient_until = self._clock.seconds() + BODY_PATIENCE
-        while True:
-            try:
-                async with self._slots:
-                    self.bodies += 1
-                    return await self._bodies.body(package.killmail_id, package.hash)
-            except Refused:
-                raise
-            except UpstreamError as error:
-                pause = error.retry_after or next(pauses)
-                if self._clock.seconds() + pause > patient_until:
+        pauses = backoff(2, _LONG_PAUSE)
+        try:
+            while True:
+                try:
+                    async with self._slots:
+                        self.bodies += 1
+                        return await self._bodies.body(id, hash)
+                except Refused:
                     raise
-            await deferLater(self._clock, pause)
+                except UpstreamError as error:
+                    if self._clock.seconds() >= until:
+                        raise
+                    # As long as ESI says, also beyond that: its downtime is no reason
+                    # to give up what it had no chance to answer.
+                    pause = min(error.retry_after or next(pauses), _LONGEST_PAUSE)
+                    if pause >= _LONG_PAUSE:
+                        self._waits[id] = f"The body of {id} is lacking: {error.reason}"
+                await deferLater(self._clock, pause)
+        finally:
+            self._waits.pop(id, None)
 
     async def _find_names(self, killmails: Sequence[Killmail], arrived: float) -> Found:
         """
@@ -156,7 +207,7 @@ class Intake:
         ids = frozenset().union(*map(nameable_ids, killmails))
         return await self._names.look_up(ids, arrived + self._names.deadline_seconds)
 
-    def _entry(self, killmail: Killmail, found: Found) -> Entry | str:
+    def _entry(self, killmail: Killmail, found: Found) -> Entry | _SetAside:
         try:
             return Entry(
                 killmail=killmail,
@@ -166,7 +217,7 @@ class Intake:
             )
         except Exception as error:
             self._log.failure("killmail {id} is set aside", id=killmail.killmail_id)
-            return f"It can't be encoded: {error!r}"
+            return _SetAside(f"It can't be encoded: {error!r}")
 
 
 def _reject(

@@ -14,7 +14,7 @@ from twisted.logger import Logger
 from wanderer_twisted.backoff import backoff
 from wanderer_twisted.ingest.committing import AT_ONCE, Committer
 from wanderer_twisted.ingest.intake import Intake, Prepared
-from wanderer_twisted.records import Change, FeedPage, Record
+from wanderer_twisted.records import Change, FeedPage, Hole, Record
 from wanderer_twisted.tasks import Tasks
 
 
@@ -29,6 +29,7 @@ class Ingest:
     Takes the pages of one feed and commits them in order. What waits is prepared and
     committed together, so a burst costs few calls and few transactions.
 
+    :param feed: its name.
     :param window: how many pages may be waiting for the store.
 
     :ivar killmails: by outcome: ``new``, ``known``, ``rejected``.
@@ -39,11 +40,17 @@ class Ingest:
     _log = Logger()
 
     def __init__(
-        self, clock: IReactorTime, committer: Committer, intake: Intake, window: int
+        self,
+        clock: IReactorTime,
+        feed: str,
+        committer: Committer,
+        intake: Intake,
+        window: int,
     ) -> None:
         self.killmails: Counter[str] = Counter()
         self.last_killmail: float | None = None
         self._clock = clock
+        self._feed = feed
         self._committer = committer
         self._intake = intake
         self._window = window
@@ -59,7 +66,7 @@ class Ingest:
 
     @property
     def trouble(self) -> str:
-        return self._committer.trouble or self._failed
+        return self._committer.trouble or self._intake.trouble or self._failed
 
     def put(self, page: FeedPage) -> Deferred[None]:
         """
@@ -134,11 +141,15 @@ class Ingest:
         if packages:
             prepared = await self._intake.prepare(packages, arrived=group[0].at)
         positions = [page.position for page in pages if page.position is not None]
+        holes = [hole for page in pages for hole in page.holes]
+        if prepared.lacking:  # told, and repaired by the archive, as any other hole
+            now = self._clock.seconds()
+            holes.append(Hole(self._feed, 0, 0, group[0].at, now))
         change = Change(
             entries=prepared.entries,
             announce=True,
             position=positions[-1] if positions else None,
-            holes=[hole for page in pages for hole in page.holes],
+            holes=holes,
             rejects=prepared.rejects,
         )
         journal = await self._committer.write(change)

@@ -175,7 +175,7 @@ def _package(document: dict[str, Any]) -> Package | None:
     zkb = document.get("zkb")
     hashes = [document.get("hash"), zkb.get("hash") if isinstance(zkb, dict) else None]
     return Package(
-        killmail_id=killmail_id if type(killmail_id) is int else None,
+        killmail_id=killmail_id,
         hash=next(
             (h for h in hashes if isinstance(h, str) and _HASH.fullmatch(h)), None
         ),

@@ -285,7 +285,7 @@ def _package(answer: Answer) -> Package | None:
         raise BadAnswer(f"{answer.upstream}: the package of {answer.url} is no object")
     killmail_id, zkb = package.get("killID"), package.get("zkb")
     return Package(
-        killmail_id=killmail_id if type(killmail_id) is int else None,
+        killmail_id=killmail_id,
         hash=_hash(zkb) if isinstance(zkb, dict) else None,
         esi=package.get("killmail"),
         zkb=zkb,

@@ -125,7 +125,7 @@ def _package(row: dict[str, Any]) -> Package:
     killmail_id, zkb = row.get("killmail_id"), row.pop("zkb", None)
     hash = zkb.get("hash") if isinstance(zkb, dict) else None
     return Package(
-        killmail_id=killmail_id if type(killmail_id) is int else None,
+        killmail_id=killmail_id,
         hash=hash if isinstance(hash, str) and _HASH.fullmatch(hash) else None,
         esi=row if "killmail_time" in row else None,
         zkb=zkb,
