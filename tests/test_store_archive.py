@@ -23,9 +23,11 @@ from tests.support.store_cases import (
 )
 from wanderer_twisted.days import day_of
 from wanderer_twisted.encoding import dumps, loads
+from wanderer_twisted.interfaces import StoreUnavailable
 from wanderer_twisted.partition import KINDS, Filter, Kind, Snapshot
 from wanderer_twisted.records import ArchivedDay, BatchLimits, Change, Hole, Place
-from wanderer_twisted.store import indexing, lookups
+from wanderer_twisted.store import indexing, lookups, staging
+from wanderer_twisted.store.bodies import bare_dictionary
 from wanderer_twisted.store.rows import packed, unpacked
 from wanderer_twisted.store.staging import Ask, BadDay, Staged, read_news, stage
 from wanderer_twisted.stream.entries import as_entry
@@ -50,6 +52,18 @@ class LoadingContract(StoreScenarios):
             for path, staged in stage_all(self.mktemp(), bodies)
             for part in range(staged.parts)
         ]
+
+    @scenario
+    async def test_staged_by_another_version(self) -> None:
+        """
+        What was packed with a dictionary that this store does not know stays out.
+        """
+        newer = bytearray(bare_dictionary())
+        newer[4:8] = (12345678).to_bytes(4, "little")  # its id
+        self.patch(staging, "bare_dictionary", lambda: bytes(newer))
+        with self.assertRaises(StoreUnavailable):
+            await self.load(esi(10))
+        self.assertEqual(await self.store.read_absent([10]), {10})
 
     @scenario
     async def test_is_silent(self) -> None:

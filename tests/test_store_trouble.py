@@ -13,7 +13,7 @@ from tests.support.store import make_stepped_store, make_store, temporary_path
 from wanderer_twisted.interfaces import StoreUnavailable
 from wanderer_twisted.killmail import Body
 from wanderer_twisted.partition import Filter
-from wanderer_twisted.records import Change, Commit, Entry, FeedPosition
+from wanderer_twisted.records import Change, Commit, Entry, FeedPosition, Record
 from wanderer_twisted.store.sqlite import SqliteStore
 
 
@@ -112,6 +112,21 @@ class TroubleTests(SyncCase):
         self.failureResultOf(self.store.read_killmail(10), StoreUnavailable)
         self.successResultOf(self.store.read_killmail(11))
         self.announce(entry(10))  # comes again, and is in nobody's way
+
+    def test_a_damaged_body_that_is_announced(self) -> None:
+        """
+        Where it was never announced it is by the body that comes now, which is kept.
+        """
+        self.successResultOf(self.store.commit(Change([entry(10)])))
+        other = sqlite3.connect(self.path)
+        self.addCleanup(other.close)
+        other.execute("UPDATE body SET main = x'00' WHERE killmail_id = 10")
+        other.commit()
+        lesser = entry(10, value=None)
+        (told,) = self.announce(lesser).journal
+        stored = self.successResultOf(self.store.read_killmail(10))
+        assert isinstance(told, Record) and stored is not None
+        self.assertEqual((told.body, stored.body), (lesser.body, lesser.body))
 
     def test_a_listener_that_fails(self) -> None:
         """

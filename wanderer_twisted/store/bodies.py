@@ -54,15 +54,18 @@ class Codec:
         """
         The opposite of :meth:`compress`.
 
-        :raises StoreUnavailable: it is damaged.
+        :raises StoreUnavailable: it is damaged, or of another version.
         """
         if not data:
             return b""
         try:
             dictionary = zstandard.get_frame_parameters(data).dict_id
             return self._decompressors[dictionary].decompress(data)
-        except (zstandard.ZstdError, KeyError) as error:
+        except zstandard.ZstdError as error:
             raise StoreUnavailable(f"a stored body is damaged: {error}") from error
+        except KeyError as error:
+            message = f"a stored body wants an unknown dictionary: {error}"
+            raise StoreUnavailable(message) from error
 
 
 def dictionary_id(dictionary: bytes) -> int:

@@ -52,8 +52,13 @@ def load(database: Database, path: str, part: int) -> Loaded:
     """
     Take in what is new of a part. All of it gets one number: it is there for everybody
     in the same moment.
+
+    :raises StoreUnavailable: it cannot be read here: days are staged by a process of
+        the version that is installed, which may be newer than the one that runs.
     """
     with database.attached(path, "staged"), database.writing() as connection:
+        for (body,) in connection.execute("SELECT main FROM staged.body LIMIT 1"):
+            database.codec.decompress(body)
         connection.execute(
             "CREATE TEMP TABLE IF NOT EXISTS fresh (killmail_id INTEGER PRIMARY KEY)"
         )

@@ -86,9 +86,26 @@ def facts_of(row: Row) -> Facts:
 def record_of(row: Row, codec: Codec) -> Record:
     """
     :param row: :data:`RECORD`.
+    :raises StoreUnavailable: its body is damaged.
     """
-    body = Body(main=codec.decompress(row[10]), items=codec.decompress(row[11]))
-    return Record(facts=facts_of(row), body=body, sizes=(row[8], row[9]))
+    return Record(facts=facts_of(row), body=body_of(row, codec), sizes=sizes_in(row))
+
+
+def sizes_in(row: Row) -> tuple[int, int]:
+    """
+    Nominal bytes without items, and with them.
+
+    :param row: begins with :data:`FACTS`.
+    """
+    return row[8], row[9]
+
+
+def body_of(row: Row, codec: Codec) -> Body:
+    """
+    :param row: begins with :data:`RECORD`.
+    :raises StoreUnavailable: it is damaged.
+    """
+    return Body(main=codec.decompress(row[10]), items=codec.decompress(row[11]))
 
 
 def hole_of(row: Row) -> Hole:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import attrs
 
 from wanderer_twisted.encoding import loads
+from wanderer_twisted.interfaces import StoreUnavailable
 from wanderer_twisted.killmail import Body
 from wanderer_twisted.partition import Facts
 from wanderer_twisted.records import (
@@ -31,10 +32,11 @@ from wanderer_twisted.store.database import Database
 from wanderer_twisted.store.rows import (
     KILLMAILS,
     RECORD,
+    body_of,
     facts_of,
     marks,
     packed,
-    record_of,
+    sizes_in,
 )
 
 #: Bytes of a rejected document that are kept.
@@ -218,7 +220,10 @@ class _Writer:
             facts = attrs.evolve(facts, value=value, valued_seq=valued_seq)
             self._set("value = ?, valued_seq = ?", facts, value, valued_seq)
         new = zkb_rank(entry.killmail.zkb, value), NAMED if entry.named else WAITING
-        better = new > (zkb, named)
+        better, stored = new > (zkb, named), None
+        if announced and not better:
+            stored = self._stored_body(row)
+            better = stored is None
         if better:
             self._set("zkb = ?, named = ?", facts, *new)
             self._connection.execute(
@@ -231,9 +236,16 @@ class _Writer:
             )
         if not announced:
             return None
-        stored = record_of(row, self._codec)
-        body = entry.body if better else stored.body
-        return attrs.evolve(stored, facts=facts, body=body)
+        return Record(facts, stored or entry.body, sizes_in(row))
+
+    def _stored_body(self, row: tuple[Any, ...]) -> Body | None:
+        """
+        None where it is damaged: then any other is better.
+        """
+        try:
+            return body_of(row, self._codec)
+        except StoreUnavailable:
+            return None
 
     def _set(self, assignments: str, facts: Facts, *values: object) -> None:
         self._connection.execute(
