@@ -184,6 +184,10 @@ class GuardTests(TokensCase):
             "/%61pi/v1/kills/stream",
             "/api%2Fv1/kills/stream",
             "//api/v1/kills/stream",
+            "///api/v1/kills/stream",
+            "////api/v1/kills/count/30000142",
+            "/%2F/api/v1/kills/stream",
+            "/%2f%2f%2fapi/v1/kills/stream",
             "/api/v1/kills%2Fstream",
             "/api/v1/nothing",
         ):

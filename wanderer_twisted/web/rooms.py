@@ -82,7 +82,7 @@ class Rooms(Resource):
 
     def render(self, request: PublicRequest) -> int:
         path = b"/".join(request.postpath or ()).decode()  # the request saw to that
-        path = path if path.startswith("/") else f"/{path}"  # as Klein does
+        path = "/" + path.lstrip("/")  # as it is matched: so it must be guarded
         if path.startswith(GUARDED) and request.method != b"OPTIONS":
             try:
                 _admit(request)
