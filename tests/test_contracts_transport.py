@@ -8,6 +8,7 @@ from typing import Any
 
 from twisted.internet.error import ConnectionAborted, ConnectionLost
 from twisted.internet.interfaces import IPushProducer
+from twisted.internet.protocol import Protocol
 from twisted.internet.testing import MemoryReactorClock
 from twisted.python.failure import Failure
 from twisted.web.resource import Resource
@@ -23,7 +24,7 @@ from wanderer_twisted.interfaces import IClientTransport
 from wanderer_twisted.web.addresses import Proxies
 from wanderer_twisted.web.cors import Cors
 from wanderer_twisted.web.site import PublicRequest, PublicSite
-from wanderer_twisted.web.transport import SSETransport
+from wanderer_twisted.web.transport import SSETransport, unsent
 
 FRAME = Frame("x", b"data: " + b"x" * 10_000 + b"\n")
 END = b"id: y\n\n"
@@ -303,6 +304,22 @@ class SSETransportTest(TransportContract, SyncCase):
     """
 
     make = OverHttp
+
+
+class UnsentTest(SyncCase):
+    """
+    What a connection has not sent.
+    """
+
+    def test_gone(self) -> None:
+        """
+        One that is gone sends nothing any more, though Twisted leaves its buffer.
+        """
+        descriptor = Descriptor(MemoryReactorClock(), Protocol())
+        descriptor.write(b"x" * 1000)
+        self.assertEqual(unsent(descriptor), 1000)
+        descriptor.connectionLost(Failure(ConnectionLost()))
+        self.assertEqual(unsent(descriptor), 0)
 
 
 class GzipTest(SyncCase):

@@ -589,6 +589,21 @@ class OutstandingTests(LookupCase):
         self.unsent[first.transport] = 1 << 30
         self.assertEqual(self.get(OF_SYSTEM).status, 200)
 
+    def test_not_taken_by_those_before(self) -> None:
+        """
+        What was just answered counts for those who waited for their turn meanwhile.
+        """
+        self.patch(outstanding, "unsent", lambda each: len(each.value()) << 20)
+        store, _, readers = make_stepped_store(temporary_path(self), self.site.clock)
+        self.addCleanup(store.close)
+        site = self.public(past=store)
+        clients = [site.ask(OF_SYSTEM) for _ in range(9)]
+        while readers.step() or readers.deliver():
+            pass
+        answered = [b"200 OK" in each.raw for each in clients]
+        # The fifth has its turn while the first one's answer is not written yet.
+        self.assertEqual(answered, [True] * 5 + [False] * 4)
+
     def test_turns(self) -> None:
         """
         So many are read at once; one that leaves gives up its turn.

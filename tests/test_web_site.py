@@ -19,6 +19,7 @@ from tests.support.web import (
     Connection,
     Public,
     PublicCase,
+    WireTransport,
     chunks,
     record,
 )
@@ -136,6 +137,7 @@ class HeadTests(BoundsCase):
             LINE + b"no colon\r\nno colon either\r\nA: b\r\n\r\n",
             LINE + b"bad name: 1\r\n\r\n",
             LINE + b"Content-Length: -1\r\n\r\n",
+            LINE + b"Content-Length: " + b"9" * 5000 + b"\r\n\r\n",
             LINE + b"Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
             LINE + b"Transfer-Encoding: gzip\r\n\r\n",
             LINE + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n",
@@ -379,6 +381,21 @@ class PipeliningTests(BoundsCase):
         client.send(LINE * 2000)
         self.assertEqual(client.transport.producerState, "paused")
 
+    def test_stream_behind_another(self) -> None:
+        """
+        A stream that was asked for while the request before it was answered is bound by
+        nothing of that one's.
+        """
+        for header in (), ("Connection: close",):
+            public = self.public()
+            public.store.answer = Deferred()
+            client = public.ask("/api/v1/killmail/1")
+            client.request(STREAM, *header)
+            public.store.answer.callback(record(1))
+            self.assertIn(CONNECTED, client.raw)
+            public.clock.advance(3600)
+            self.assertFalse(client.closed)
+
 
 class ConnectionsTests(BoundsCase):
     """
@@ -392,10 +409,13 @@ class ConnectionsTests(BoundsCase):
         public = self.public(most_channels=2)
         first = public.connect()
         public.connect()
-        self.assertIsNone(public.site.buildProtocol(None))
-        self.assertEqual(public.site.turned_away, 1)
+        transport = WireTransport()
+        public.site.buildProtocol(None).makeConnection(transport)
+        self.assertTrue(transport.aborted)
+        self.assertEqual((public.site.turned_away, public.site.channels), (1, 2))
         first.leave()
-        self.assertIsNotNone(public.site.buildProtocol(None))
+        public.connect()
+        self.assertEqual((public.site.turned_away, public.site.channels), (1, 2))
 
     def test_accepted(self) -> None:
         """

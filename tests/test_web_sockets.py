@@ -467,6 +467,16 @@ class WrappedTests(SocketsCase):
         self.assertEqual(session.closings[0], "gone")
         self.assertEqual(self.public.admission.open, 0)
 
+    async def test_turned_away(self) -> None:
+        """
+        One too many is reset, as without a wrapper, and kept by nobody.
+        """
+        await self.serve("haproxy:tcp:0:interface=127.0.0.1")
+        self.public.site.most_channels = 0
+        client = await self.connect()
+        await client.lost
+        self.assertEqual(self.public.site.turned_away, 1)
+
     async def open_wrapped(self) -> tuple[Client, FakeSession]:
         await self.serve("haproxy:tcp:0:interface=127.0.0.1")
         client = await self.connect()
@@ -507,6 +517,26 @@ class TlsTests(SocketsCase):
         response, _ = parse(client.raw)
         self.assertEqual(len(response.body), len(CONNECTED) + 1_000_001)
         self.assertTrue(client.raw.endswith(b"\r\n0\r\n\r\n"))
+
+    async def test_goodbye_while_paused(self) -> None:
+        """
+        A client that says goodbye while it is behind, and leaves, is noticed.
+        """
+        client = await self.open_over_tls()
+        client.transport.pauseProducing()
+        (session,) = self.public.hub.sessions
+        session.transport.write(Event(Frame("x", b"x" * 20_000_000), b"\n"))
+        await self.until(lambda: session.pauses)
+        client.transport.loseConnection()
+        client.transport.resumeProducing()
+        await client.lost
+
+        def has_left() -> bool:
+            session.transport.write(Event(Frame("x", b"data: 1\n"), b"\n"))
+            return not self.public.admission.open
+
+        await self.until(has_left)
+        self.assertEqual(session.closings, ["gone"])
 
     async def open_over_tls(self) -> Client:
         certificate = self_signed()

@@ -140,6 +140,13 @@ class BoundedChannel(HTTPChannel):
         self.query = match["query"]
         return match["before"] + match["behind"]
 
+    def headerReceived(self, line: bytes) -> bool:
+        try:
+            return super().headerReceived(line)
+        except ValueError:  # a length of more digits than Python reads
+            self._respondToBadRequestAndDisconnect()
+            return False
+
     def lineLengthExceeded(self, line: bytes) -> None:
         self._refuse_head()
 
@@ -214,8 +221,9 @@ class BoundedChannel(HTTPChannel):
         return transport
 
     def requestDone(self, request: Request) -> None:
+        is_last = not self.persistent  # the next one, which begins here, may be
         super().requestDone(request)
-        if not self.persistent:
+        if is_last:
             self._abort_in(LAST_BYTES_SECONDS)
 
     @property

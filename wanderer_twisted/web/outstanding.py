@@ -45,4 +45,8 @@ class Outstanding:
                 raise busy()
             yield
             if request.current_channel is not None:
-                self._transports.add(request.current_channel.transport)
+                transport = request.current_channel.transport
+                # Not before it is written: until then there is nothing to take.
+                request.notifyFinish().addCallbacks(
+                    lambda _: self._transports.add(transport), lambda _: None
+                )

@@ -12,6 +12,7 @@ from urllib.parse import unquote_to_bytes
 
 import attrs
 from twisted.internet.interfaces import IAddress, IReactorTime
+from twisted.internet.protocol import Protocol
 from twisted.logger import Logger
 from twisted.python.failure import Failure
 from twisted.web.http import datetimeToString
@@ -262,6 +263,17 @@ class PublicRequest(Request):
             self.site.log(self)
 
 
+class _TurnedAway(Protocol):
+    """
+    A connection that is one too many. (Where there is no protocol at all Twisted closes
+    it too, but not where it is wrapped, in TLS for one.)
+    """
+
+    def connectionMade(self) -> None:
+        transport: Any = self.transport
+        transport.abortConnection()
+
+
 class PublicSite(Site):
     """
     :param resource: what answers.
@@ -323,12 +335,13 @@ class PublicSite(Site):
 
     def buildProtocol(  # type: ignore[override]
         self, addr: IAddress | None
-    ) -> BoundedChannel | None:
+    ) -> Protocol:
         self._accepted()
         if self.most_channels is not None and self.channels >= self.most_channels:
             self.turned_away += 1
-            return None
-        return super().buildProtocol(addr)
+            return _TurnedAway()
+        channel: BoundedChannel = super().buildProtocol(addr)
+        return channel
 
     def acceptableProtocols(self) -> list[bytes]:
         """

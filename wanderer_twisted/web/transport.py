@@ -151,11 +151,21 @@ class SSETransport:
             return 0
         if self._held is None:
             self._transport.write(data)
+            self._notice_goodbye()
         else:
             self._held += data
             if len(self._held) > _MOST_HELD:
                 self.flush()
         return len(data)
+
+    def _notice_goodbye(self) -> None:
+        """
+        A client that ends TLS while we are paused leaves a connection that Twisted does
+        not read any more, and does not close: nothing else would tell of its end.
+        """
+        connection = _beneath(self._transport)
+        if connection is not None and connection.disconnecting:
+            self._transport.abortConnection()
 
     def _find_idle(self) -> socket.socket | None:
         """
@@ -231,7 +241,7 @@ def unsent(transport: Any) -> int:
     Bytes in the transport's buffer and in the kernel's.
     """
     connection = _beneath(transport)
-    if connection is None:
+    if connection is None or connection.disconnected:  # its buffer is left as it was
         return 0
     # _tempDataLen is Twisted's own; a test fails when it is renamed.
     buffered = len(connection.dataBuffer) - connection.offset + connection._tempDataLen
