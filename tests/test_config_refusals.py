@@ -133,6 +133,16 @@ class RefusalTests(ConfigCase):
         )
         self.load("retention: {days: 37}\nhistory: {max_days: 30}")
 
+    def test_backfill(self) -> None:
+        """
+        No more days are held than a history reaches back.
+        """
+        self.refuse(
+            "archive: {backfill_days: 31}\nhistory: {max_days: 30}",
+            "archive.backfill_days: found 31, allowed: at most 30 (history.max_days)",
+        )
+        self.load("archive: {backfill_days: 30}\nhistory: {max_days: 30}")
+
     def test_feeds(self) -> None:
         """
         A feed needs a known kind, its own keys, and to be given once.
