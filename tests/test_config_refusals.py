@@ -2,6 +2,8 @@
 Settings that are wrong: each mistake is one line.
 """
 
+from datetime import UTC, datetime, timedelta
+
 from tests.support.settings import ConfigCase
 from wanderer_twisted.config import ConfigError, load_settings
 
@@ -328,6 +330,17 @@ class RefusalTests(ConfigCase):
             "contact: found 'a\\r\\nb' (it goes into a header), "
             "allowed: up to 200 printable ASCII characters",
         )
+
+    def test_date_in_the_future(self) -> None:
+        """
+        ESI answers 400 to such a date; tomorrow may be another clock's today.
+        """
+        today = datetime.now(UTC).date()
+        for text in (str(today + timedelta(days=3)), "9999-12-31"):
+            found, allowed = f"'{text}' (in the future)", "a date, as 2026-08-18"
+            self.refuse_value("esi.compatibility_date", text, found, allowed)
+        for days in (0, 1):
+            self.load(f"esi: {{compatibility_date: {today + timedelta(days)}}}")
 
     def test_options(self) -> None:
         """
