@@ -2,6 +2,8 @@
 Settings that are wrong: each mistake is one line.
 """
 
+from datetime import UTC, datetime, timedelta
+
 from tests.support.settings import ConfigCase
 from wanderer_twisted.config import ConfigError, load_settings
 
@@ -132,6 +134,16 @@ class RefusalTests(ConfigCase):
             "retention.days: found 36, allowed: at least 37 (history.max_days + 7)",
         )
         self.load("retention: {days: 37}\nhistory: {max_days: 30}")
+
+    def test_backfill(self) -> None:
+        """
+        No more days are held than a history reaches back.
+        """
+        self.refuse(
+            "archive: {backfill_days: 31}\nhistory: {max_days: 30}",
+            "archive.backfill_days: found 31, allowed: at most 30 (history.max_days)",
+        )
+        self.load("archive: {backfill_days: 30}\nhistory: {max_days: 30}")
 
     def test_feeds(self) -> None:
         """
@@ -318,6 +330,17 @@ class RefusalTests(ConfigCase):
             "contact: found 'a\\r\\nb' (it goes into a header), "
             "allowed: up to 200 printable ASCII characters",
         )
+
+    def test_date_in_the_future(self) -> None:
+        """
+        ESI answers 400 to such a date; tomorrow may be another clock's today.
+        """
+        today = datetime.now(UTC).date()
+        for text in (str(today + timedelta(days=3)), "9999-12-31"):
+            found, allowed = f"'{text}' (in the future)", "a date, as 2026-08-18"
+            self.refuse_value("esi.compatibility_date", text, found, allowed)
+        for days in (0, 1):
+            self.load(f"esi: {{compatibility_date: {today + timedelta(days)}}}")
 
     def test_options(self) -> None:
         """

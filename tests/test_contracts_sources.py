@@ -201,7 +201,12 @@ class EsiBodiesTest(EsiCase, contracts.BodyContract):
     """
 
     held = (100, sha1(b"0").hexdigest())
-    troubles = (*TROUBLES, contracts.status(420), Fault("null", count=None))
+    troubles = (
+        *TROUBLES,
+        contracts.status(400),
+        contracts.status(420),
+        Fault("null", count=None),
+    )
 
 
 class FakeBodiesTest(contracts.BodyContract):

@@ -263,6 +263,8 @@ class FeedsTests(ServerCase):
         """
         status = FeedStatus("r2z2", "live", "378501337 (2 missing)", START - 7, START)
         self.patch(self.r2z2, "status", lambda: status)
+        no_number = FeedStatus("redisq", "live", "2026-11-24T12:00:00.000Z")
+        self.patch(self.redisq, "status", lambda: no_number)
         self.clock.advance(3)
         position = "wanderer_feed_position"
         age = "wanderer_feed_killmail_age_seconds"

@@ -79,15 +79,27 @@ class BodyTests(EsiCase):
 
     def test_final(self) -> None:
         """
-        400, 404 and 422 are final for that killmail, and asked for once.
+        404 and 422 are final for that killmail, and asked for once.
         """
-        for status in (400, 404, 422):
+        for status in (404, 422):
             words = "Invalid killmail_id and/or killmail_hash"
             self.there.on(body_url(5), json_reply({"error": words}, status))
             error = self.refused()
             self.assertIsInstance(error, Refused)
             self.assertIn(words, error.reason)
-        self.assertEqual(len(self.there.asked), 3)
+        self.assertEqual(len(self.there.asked), 2)
+
+    def test_our_mistake(self) -> None:
+        """
+        400 says nothing of that killmail: it is for later, and asked for once.
+        """
+        words = {"error": "X-Compatibility-Date is in the future"}
+        self.there.on(body_url(5), json_reply(words, 400))
+        error = self.refused()
+        self.assertNotIsInstance(error, Refused)
+        self.assertEqual(error.retry_after, 60)
+        self.assertIn(words["error"], error.reason)
+        self.assertEqual(len(self.there.asked), 1)
 
     def test_no_hash(self) -> None:
         """
@@ -95,6 +107,16 @@ class BodyTests(EsiCase):
         """
         for text in ("", "../../status", HASH.upper(), HASH + "0", HASH[:-1]):
             error = begin(self.esi.body(5, text)).error
+            self.assertIsInstance(error, Refused)
+        self.assertEqual(self.there.asked, [])
+
+    def test_no_id(self) -> None:
+        """
+        What can be no killmail's id is final too, and not asked for: a 400 to it would
+        be taken for a mistake of ours.
+        """
+        for number in (-1, 0, 2**63, 10**5000):
+            error = begin(self.esi.body(number, HASH)).error
             self.assertIsInstance(error, Refused)
         self.assertEqual(self.there.asked, [])
 

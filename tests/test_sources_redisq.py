@@ -345,3 +345,17 @@ class RefusalTests(RedisQCase):
         self.there.on(LISTEN, handed(5))
         self.run_for(80)
         self.assertEqual(self.feed.status().state, "live")
+
+    def test_status_tells_no_queue(self) -> None:
+        """
+        Everybody may read a status, and who knows the queue can empty it: it tells only
+        when the queue was last seen empty, also where the server sends us elsewhere.
+        """
+        self.assertEqual(self.feed.status().position, "")
+        self.run_for(20)
+        self.assertEqual(self.feed.status().position, "2026-11-23T15:00:08.000Z")
+        self.feed = self.make_feed()
+        there = "https://elsewhere.example/listen.php"
+        (error,) = self.refused(redirect(f"{there}?queueID=my+queue&ttw=7"))
+        self.assertIn(there, error.reason)
+        self.assertNotIn("queue", str(self.feed.status()))

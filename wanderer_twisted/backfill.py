@@ -66,7 +66,7 @@ class Options(usage.Options):
     def _days(self) -> int:
         text, most = self["days"], self.settings.history.max_days
         if text is None:
-            return min(self.settings.archive.backfill_days, most) or most
+            return self.settings.archive.backfill_days or most
         if not (text.isascii() and text.isdigit() and len(text) < 4):
             raise usage.UsageError(f"--days: {text!r:.40} is no number of days")
         if int(text) > most:

@@ -179,6 +179,10 @@ def faults(settings: Settings) -> Iterator[Fault]:
     if settings.retention.days < least:
         allowed = f"at least {least} (history.max_days + {RETENTION_MARGIN_DAYS})"
         yield _wrong("retention.days", settings.retention.days, allowed)
+    most = settings.history.max_days
+    if settings.archive.backfill_days > most:
+        allowed = f"at most {most} (history.max_days)"
+        yield _wrong("archive.backfill_days", settings.archive.backfill_days, allowed)
 
 
 def malformed(document: Any) -> Iterator[Fault]:

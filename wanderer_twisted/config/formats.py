@@ -8,7 +8,7 @@ tell an operator what is allowed.
 import ipaddress
 import re
 from collections.abc import Callable
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -112,7 +112,9 @@ def _network(text: str) -> None:
 def _date(text: str) -> None:
     if not re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text):
         raise ValueError("not YYYY-MM-DD")
-    date.fromisoformat(text)
+    tomorrow = datetime.now(UTC).date() + timedelta(days=1)  # clocks differ
+    if date.fromisoformat(text) > tomorrow:
+        raise ValueError("in the future")
 
 
 def _contact(text: str) -> None:

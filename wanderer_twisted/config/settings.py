@@ -76,7 +76,8 @@ class Archive(_Upstream, frozen=True):
     Files of all killmails, day by day (contracts.md §2.3).
 
     :ivar backfill_days: how many days back the server holds all killmails; 0 for none
-        but those that a hole in the feed calls for.
+        but those that a hole in the feed calls for. At most as many as a history
+        reaches back.
     """
 
     url: Url = "https://r2z2.zkillboard.com/history"

@@ -19,6 +19,7 @@ from wanderer_twisted.interfaces import (
     Refused,
     UpstreamError,
 )
+from wanderer_twisted.killmail import MAX_KILLMAIL_ID
 from wanderer_twisted.records import NamesFound
 from wanderer_twisted.sources.body import BadAnswer
 from wanderer_twisted.sources.exchange import Answer
@@ -72,13 +73,16 @@ class Esi:
     async def body(self, killmail_id: int, hash: str) -> Any:
         if not _HASH.fullmatch(hash):
             raise Refused(f"esi: {hash!r:.60} is no hash")
+        if not 1 <= killmail_id <= MAX_KILLMAIL_ID:
+            raise Refused("esi: its id is none that a killmail can have")
         url = f"{self._url}/killmails/{killmail_id}/{hash}/"
         down = self._seconds_down() > 0
         answer = await self._bodies.get(
             url, headers=self._headers, attempts=1 if down else 3
         )
         self._heed(answer)
-        if answer.status in (400, 404, 422):
+        # Not 400: that is about how we ask, and so the same for every killmail.
+        if answer.status in (404, 422):
             raise Refused(answer.unexpected().reason)
         if answer.status != 200:
             raise self._not_now(answer)

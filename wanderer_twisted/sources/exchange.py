@@ -108,7 +108,9 @@ class Answer:
         """
         reason = f"{self.upstream}: {self.status} for {self.url}"
         if 300 <= self.status < 400:
-            reason += f", redirected to {self.header('Location')[:120]!r}"
+            # Without its query: that may be ours, with the name of a queue.
+            location = self.header("Location").partition("?")[0]
+            reason += f", redirected to {location[:120]!r}"
         elif self.body and not self.body.lstrip().startswith(b"<"):  # HTML says nothing
             reason += ": " + _one_line(self.body[:200].decode("utf-8", "replace"))
         return UpstreamError(reason, self.retry_after or retry_after)

@@ -19,7 +19,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
 
-from wanderer_twisted.encoding import dumps, loads
+from wanderer_twisted.encoding import dumps, loads, timestamp
 from wanderer_twisted.interfaces import IKillmailFeed, UpstreamError
 from wanderer_twisted.records import FeedPage, FeedPosition, FeedStatus, Hole, Package
 from wanderer_twisted.sources.body import BadAnswer
@@ -119,7 +119,8 @@ class RedisQFeed:
         self._listened, self._empty, self._since = listened, empty, position.since
 
     def status(self) -> FeedStatus:
-        return self._health.status(self._params["queueID"])
+        # Not the queue: everybody may read this, and who knows it can empty it.
+        return self._health.status(timestamp(self._empty) if self._empty else "")
 
     async def poll(self) -> FeedPage:
         return await attempt(self._poll, self._health, self._backoff)

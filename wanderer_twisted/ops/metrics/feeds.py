@@ -14,7 +14,7 @@ from wanderer_twisted.ingest import FeedService, NameBook, Renamer
 from wanderer_twisted.ops.metrics.families import counter, gauge, one_of
 from wanderer_twisted.records import FeedState, FeedStatus
 
-_NUMBER = re.compile(r"[0-9]{1,15}\b")
+_NUMBER = re.compile(r"[0-9]{1,15}(?!\S)")
 
 
 @attrs.frozen
