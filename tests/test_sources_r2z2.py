@@ -662,6 +662,80 @@ class FaultTests(R2Z2Case):
         (hole,) = [hole for page in self.run_for(620) for hole in page.holes]
         self.assertEqual(hole.first, 100)
 
+    def test_broken_for_good(self) -> None:
+        """
+        Passed-over numbers that alone are broken hold up nothing that follows, and are
+        holes in the end, no sooner than absent ones.
+        """
+        numbers = range(100, 120, 2)
+        self.publish(range(101, 120, 2))
+        self.point_to(199)
+        self.run_for(3)
+        for number in numbers:
+            self.there.on(url(number), Reply(500))
+        self.publish(range(120, 200))
+        pages = self.run_for(530)
+        self.assertEqual(taken(pages), list(range(120, 200)))
+        self.assertEqual(self.feed.status().state, "quiet")
+        self.assertEqual([hole for page in pages for hole in page.holes], [])
+        holes = [hole for page in self.run_for(120) for hole in page.holes]
+        self.assertEqual(sorted(hole.first for hole in holes), [*numbers])
+        for number in numbers:
+            times = self.there.times(url(number))
+            self.assertLessEqual(len(times), 12)
+            self.assertGreaterEqual(min(gaps(times)), 6.0)
+
+    def test_broken_for_a_while(self) -> None:
+        """
+        A passed-over number that is broken for a while is taken when it works again.
+        """
+        self.there.on(url(100), GONE, Reply(502), Reply(never=True), GONE)
+        self.publish([101])
+        self.run_for(120)
+        self.publish([100])
+        self.assertEqual(taken(self.run_for(500)), [100])
+
+    def test_banned_alone(self) -> None:
+        """
+        So it is with a passed-over number that alone is forbidden, ban after ban.
+        """
+        self.publish([101])
+        self.run_for(1)
+        self.there.on(url(100), Reply(403))
+        self.publish(range(102, 110))
+        self.point_to(90)
+        pages = self.run_for(2000)
+        self.assertEqual(taken(pages), [*range(102, 110)])
+        (hole,) = [hole for page in pages for hole in page.holes]
+        self.assertEqual(hole.first, 100)
+        for banned in self.there.times(url(100))[1:]:
+            following = min(each.at for each in self.there.asked if each.at > banned)
+            self.assertGreaterEqual(following - banned, 600)
+
+    def test_outage_gives_nothing_up(self) -> None:
+        """
+        While everything fails no passed-over number is given up, however long that
+        takes; the feed fails and backs off.
+        """
+        for before in (3, 530):
+            self.feed = self.make_feed()
+            self.resume(100)
+            self.there.scripts.clear()
+            self.there.default = GONE
+            self.publish(range(101, 120, 2))
+            self.run_for(before)
+            self.there.scripts.clear()
+            self.there.default = Reply(500)
+            asked = len(self.there.asked)
+            self.assertEqual(self.run_for(7200), [])
+            self.assertEqual(self.feed.status().state, "failing")
+            self.assertLessEqual(len(self.there.asked) - asked, 7200 / 60 + 20)
+            self.there.default = GONE
+            self.publish(range(100, 121))
+            pages = self.run_for(300)
+            self.assertEqual(sorted(taken(pages)), [*range(100, 120, 2), 120])
+            self.assertEqual([hole for page in pages for hole in page.holes], [])
+
     def test_all_unusable(self) -> None:
         """
         Where every document is unusable, nothing is passed over: it is the server.

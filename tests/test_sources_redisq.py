@@ -9,7 +9,10 @@ from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
 from tests.support.cases import SyncCase
+from tests.support.killmails import esi
+from tests.support.past import PastCase
 from tests.support.upstream import NOON, FakeUpstream, Reply, finish, json_reply
+from wanderer_twisted.ingest.feeds import FeedService
 from wanderer_twisted.interfaces import IKillmailFeed, UpstreamError
 from wanderer_twisted.records import FeedPage, FeedPosition
 from wanderer_twisted.sources.http import Client
@@ -272,15 +275,139 @@ class InterruptionTests(RedisQCase):
         pages = self.run_for(200)
         self.assertEqual(len([hole for page in pages for hole in page.holes]), 1)
 
+    def test_handed_out_before_a_stop(self) -> None:
+        """
+        What the queue handed out is told with the position before it is fetched: after
+        a stop it is fetched first, and only once.
+        """
+        null = handed("null", delay=8.0)
+        self.there.on(LISTEN, null, handed(5), null)
+        self.poll(), self.poll()
+        position = self.position([self.poll()])
+        self.feed = self.make_feed()
+        self.feed.restore(position)
+        page = self.poll()
+        (found,) = page.packages
+        self.assertEqual(found.killmail_id, 5)
+        self.assertEqual(len(self.there.times(LISTEN)), 2)
+        self.feed = self.make_feed()
+        self.feed.restore(page.position)
+        self.run_for(20)
+        self.assertEqual(len(self.there.times(object_url(5))), 1)
+
+    def test_handed_out_long_before(self) -> None:
+        """
+        If its document is gone after the stop, that is a hole since the queue was last
+        seen to be empty.
+        """
+        null = handed("null", delay=8.0)
+        self.there.on(LISTEN, null, handed(5), null)
+        position = self.position([self.poll() for _ in range(3)])
+        self.clock.advance(2 * 3600)
+        self.there.on(object_url(5), Reply(404))
+        self.feed = self.make_feed()
+        self.feed.restore(position)
+        pages = self.run_for(60)
+        (hole,) = [hole for page in pages for hole in page.holes]
+        self.assertEqual(hole.since, NOON + 8)
+        self.assertEqual(self.position(pages).since, hole.until)
+
+    def test_position_of_an_older_version(self) -> None:
+        """
+        A position that does not say what was handed out is one where nothing was.
+        """
+        cursor = f'{{"listened":{NOON - 60},"empty":{NOON - 60}}}'
+        self.feed.restore(FeedPosition("redisq", cursor, NOON - 9000))
+        pages = self.run_for(20)
+        self.assertEqual(self.position(pages).since, NOON - 9000)
+
     def test_unreadable_position(self) -> None:
         """
         A position that cannot be read is logged, and the feed begins anew.
         """
-        for text in ("", "[]", '{"listened":"x","empty":1}', "5"):
+        for text in (
+            "",
+            "[]",
+            '{"listened":"x","empty":1}',
+            '{"listened":1,"empty":1,"handed":5}',
+            "5",
+        ):
             self.feed = self.make_feed()
             self.feed.restore(FeedPosition("redisq", text, 5.0))
             position = self.position(self.run_for(20))
             self.assertGreaterEqual(position.since, NOON)
+
+
+class StopTests(PastCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.there = FakeUpstream(self.clock)
+        null = handed("null", delay=8.0)
+        self.there.on(LISTEN, null, handed(5, delay=0.2), null)
+        self.there.on(object_url("null"), json_reply({"package": None}))
+        self.there.on(object_url(5), package(5, killmail=esi(5)))
+
+    def start(self) -> FeedService:
+        client = Client(self.there, self.clock)
+        feed = make_redisq(client, self.clock, BASE, "my queue", 7, random=Random(1))
+        service = FeedService(self.clock, feed, self.intake, self.store)
+        service.startService()
+        return service
+
+    def hand_out(self) -> FeedService:
+        """
+        Run until the queue, once empty, has handed out a killmail.
+        """
+        service = self.start()
+        self.clock.pump([0.1] * 91)
+        self.assertEqual(self.there.urls, [LISTEN, object_url("null"), LISTEN])
+        return service
+
+    def stop(self, service: FeedService) -> None:
+        """
+        There is nothing to wait for.
+        """
+        self.successResultOf(service.stopService())
+
+    def test_handed_out(self) -> None:
+        """
+        What the queue handed out just before a stop is stored after the next start.
+        """
+        self.stop(self.hand_out())
+        self.assertEqual(self.stored([5]), {})
+        service = self.start()
+        self.clock.pump([0.1] * 100)
+        self.assertEqual([*self.stored([5])], [5])
+        self.assertEqual(self.there.urls[3:5], [object_url(5), LISTEN])
+        self.assertEqual(len(self.there.times(object_url(5))), 1)
+        self.stop(service)
+
+    def test_being_fetched(self) -> None:
+        """
+        So is what was being fetched, and what was to be fetched again.
+        """
+        whole = package(5, killmail=esi(5))
+        self.there.on(object_url(5), Reply(never=True), Reply(500), whole)
+        service = self.hand_out()
+        for asked in (1, 2):
+            self.clock.pump([0.1] * 5)
+            self.stop(service)
+            self.assertEqual(self.there.urls[3:], [object_url(5)] * asked)
+            service = self.start()
+        self.clock.pump([0.1] * 30)
+        self.assertEqual([*self.stored([5])], [5])
+        self.assertEqual(len(self.there.times(object_url(5))), 3)
+        self.stop(service)
+
+    def test_nothing_handed_out(self) -> None:
+        """
+        Where the queue has not answered yet it is left at once.
+        """
+        service = self.start()
+        self.clock.advance(0.1)
+        self.stop(service)
+        (asked,) = self.there.asked
+        self.assertTrue(asked.closed)
 
 
 class RefusalTests(RedisQCase):

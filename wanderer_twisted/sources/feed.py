@@ -26,14 +26,15 @@ class Health:
     What a feed lived through.
 
     :ivar behind: it is still fetching what was published before.
+    :ivar last_contact: UNIX seconds of the last proper answer; None before it.
     """
 
     name: str
     _clock: IReactorTime
     behind: bool = False
+    last_contact: float | None = None
     _begun: float = attrs.field(init=False)
     _first_contact: float | None = None
-    _last_contact: float | None = None
     _last_killmail: float | None = None
     _reason: str = ""
 
@@ -44,9 +45,9 @@ class Health:
         """
         The upstream gave a proper answer, if only that there is nothing yet.
         """
-        self._last_contact = self._clock.seconds()
+        self.last_contact = self._clock.seconds()
         if self._first_contact is None:
-            self._first_contact = self._last_contact
+            self._first_contact = self.last_contact
         self._reason = ""
 
     def took(self) -> None:
@@ -70,13 +71,13 @@ class Health:
             state=self._state(),
             position=position,
             last_killmail=self._last_killmail,
-            last_contact=self._last_contact,
+            last_contact=self.last_contact,
             reason=self._reason,
         )
 
     def _state(self) -> FeedState:
         now = self._clock.seconds()
-        if now - (self._last_contact or self._begun) >= FAILING_AFTER:
+        if now - (self.last_contact or self._begun) >= FAILING_AFTER:
             return "failing"
         if self._first_contact is None:
             return "starting"

@@ -75,6 +75,8 @@ class R2Z2Feed:
         self._pointer = 0
         self._ask_pointer_at = 0.0
         self._spoiled = 0
+        # The last contact before a number that was asked for again failed.
+        self._doubted: float | None = 0.0
 
     def restore(self, position: FeedPosition | None) -> None:
         self._cursor = None
@@ -101,7 +103,9 @@ class R2Z2Feed:
         if self._cursor is None:
             return await self._begin()
         due = self._cursor.due(self._clock.seconds())
-        if due is not None:
+        # After one that failed something else has to answer first: either that number
+        # is broken alone, and holds up nothing; or all is, which is not its fault.
+        if due is not None and self._health.last_contact != self._doubted:
             return await self._try_again(self._cursor, due)
         return await self._take(self._cursor)
 
@@ -203,21 +207,31 @@ class R2Z2Feed:
         return attrs.evolve(page, position=self._position(self._cursor), holes=holes)
 
     async def _try_again(self, cursor: Cursor, missing: Missing) -> FeedPage:
+        file = failure = None
         try:
             file = await self._files.read(missing.sequence)
         except BadAnswer:
-            file = None
+            pass
+        except UpstreamError as error:
+            failure, self._doubted = error, self._health.last_contact
         now = self._clock.seconds()
-        missing.tries += 1
         if file is not None:
             cursor.missing.remove(missing)
             return self._page(cursor, [file])
+        if failure is None:
+            missing.tries, missing.failures = missing.tries + 1, 0
+        else:
+            missing.failures += 1
+        tries = missing.failures or missing.tries
         last = missing.passed_at + _PATIENCE
-        if missing.tries >= _TRIES and now >= last:
+        if tries >= _TRIES and now >= last:
             cursor.missing.remove(missing)
-            return self._page(cursor, holes=[self._give_up(missing)])
-        later = now + self._random.uniform(6.5, 7) * 2**missing.tries
+            wait = (failure and failure.retry_after) or 0.0  # a ban is one even so
+            return self._page(cursor, holes=[self._give_up(missing)], pause=wait)
+        later = now + self._random.uniform(6.5, 7) * 2**tries
         missing.due = max(min(later, last), now + ABSENT_SECONDS)
+        if failure is not None:
+            raise failure
         return FeedPage()
 
     def _advance(

@@ -17,6 +17,8 @@ class Missing:
     :ivar since: UNIX seconds: upload of the last file before it ...
     :ivar until: ... and of the first one behind it; None until there is one.
     :ivar passed_at: UNIX seconds.
+    :ivar tries: how often it was absent or unusable when it was asked for again ...
+    :ivar failures: ... and how often in a row, since then, asking failed.
     :ivar due: UNIX seconds of the next try.
     """
 
@@ -25,6 +27,7 @@ class Missing:
     until: float | None
     passed_at: float
     tries: int = 0
+    failures: int = 0
     due: float = 0.0
 
 

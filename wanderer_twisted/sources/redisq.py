@@ -4,8 +4,11 @@ it was shut down in 2026 and its name must not be asked any more, so there is no
 host.
 
 The queue at the other end forgets a killmail as it hands it out. So nothing is asked
-for before the last one is in the store, and one whose document cannot be fetched is
-asked for again.
+for before the last one is in the store, one whose document cannot be fetched is asked
+for again, and what was handed out is in the position before its document is fetched: it
+outlives a stop. What is left to lose is what the queue takes out for a request that is
+cut off before its answer, by a stop for instance, and what was handed out while the
+store could not be written until the end.
 """
 
 import re
@@ -61,6 +64,13 @@ class _Handed:
     tries: int = 0
     spoiled: int = 0
 
+    @property
+    def nothing(self) -> bool:
+        """
+        The queue was empty (contracts.md §1).
+        """
+        return self.url.endswith("objectID=null")
+
 
 @implementer(IKillmailFeed)
 class RedisQFeed:
@@ -109,6 +119,10 @@ class RedisQFeed:
         try:
             cursor = loads(position.cursor.encode())
             listened, empty = float(cursor["listened"]), float(cursor["empty"])
+            handed = None
+            if cursor.get("handed"):
+                url, asked_at = cursor["handed"]
+                handed = _Handed(str(url), float(asked_at))
         except (KeyError, TypeError, ValueError) as error:
             self._log.error(
                 "{feed} begins anew: its position cannot be read: {reason}",
@@ -117,6 +131,7 @@ class RedisQFeed:
             )
             return
         self._listened, self._empty, self._since = listened, empty, position.since
+        self._handed = handed
 
     def status(self) -> FeedStatus:
         # Not the queue: everybody may read this, and who knows it can empty it.
@@ -211,12 +226,17 @@ class RedisQFeed:
             pause = max(0.0, asked_at + 1.0 - now)
         stale = now - self._told >= _POSITION_SECONDS
         packages = () if package is None else (package,)
-        if not (packages or holes or stale):
+        in_hand = self._handed is not None and not self._handed.nothing
+        if not (packages or holes or stale or in_hand):
             return FeedPage(pause=pause)
         self._told = now
-        cursor = dumps({"listened": self._listened, "empty": self._empty}).decode()
-        position = FeedPosition(self.name, cursor, self._since or now)
+        position = FeedPosition(self.name, self._cursor(), self._since or now)
         return FeedPage(packages, position, holes, pause)
+
+    def _cursor(self) -> str:
+        handed = self._handed and [self._handed.url, self._handed.asked_at]
+        cursor = {"listened": self._listened, "empty": self._empty, "handed": handed}
+        return dumps(cursor).decode()
 
     def _redirection(self, answer: Answer) -> str:
         """
