@@ -291,6 +291,12 @@ MUTATIONS = [
         "announced = announce and facts.live_seq is None and row[-2] != BARE",
     ),
     Mutation(
+        "what a history stored of a hole is not announced when that is repaired",
+        "store/reading.py",
+        "WHERE killmail_id = ? AND live_seq IS NULL",
+        "WHERE killmail_id = ? AND live_seq IS NULL AND named < 0",
+    ),
+    Mutation(
         "an alliance is not looked for in the live part",
         "partition.py",
         "or not facts.alliance_ids.isdisjoint(self.alliance_ids)",

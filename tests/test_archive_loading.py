@@ -54,6 +54,13 @@ class DayCase(ArchiveCase):
         self.successResultOf(self.store.commit(change))
         self.told.clear()
 
+    def list_some(self, *ids: int, at: int = 0) -> None:
+        """
+        Somebody's history brought these, *at* seconds from the day's beginning.
+        """
+        entries = [entry(id, kill_time=A * DAY + at) for id in ids]
+        self.successResultOf(self.store.commit(Change(entries=entries)))
+
 
 class Whole(DayCase):
     def test_taken_in(self) -> None:
@@ -138,6 +145,77 @@ class News(DayCase):
         victim = self.document(7)["victim"]
         self.assertEqual(victim["character_name"], "Somebody")
 
+    def test_hole_listed_meanwhile(self) -> None:
+        """
+        So is what a history stored of it since, and nothing else that it stored.
+        """
+        self.put(A, [7, 8], at=7300)
+        bodies = {id: self.body(A, id, 7300) for id in (7, 8)}
+        self.archive.lists[A][9] = HASH
+        self.put_file(A, {**bodies, 9: self.body(A, 9, 3599)})
+        self.miss(A * DAY + 7200, A * DAY + 7300)
+        self.list_some(7, at=7300)
+        self.list_some(9, at=3599)
+        before = self.document(7)
+        self.assertTrue(self.load(total=3).complete)
+        self.assertEqual(self.announced(), [7, 8])
+        self.assertEqual(self.document(7), before)
+
+    def test_hole_listed_wholly(self) -> None:
+        """
+        Nor does a hole of which all is stored stay silent, but only once.
+        """
+        self.put(A, [7, 8], at=7300)
+        self.miss(A * DAY + 7200, A * DAY + 7300)
+        self.list_some(7, 8, at=7300)
+        row = self.load(self.whole, total=2)
+        self.assertEqual(self.announced(), [7, 8])
+        self.load(row, total=2)
+        self.assertEqual(self.announced(), [7, 8])
+
+    def test_hole_loaded_before(self) -> None:
+        """
+        What the archive itself brought before the hole was known gets its names.
+        """
+        self.name_source.known = {90000001: "Somebody"}
+        self.put(A, [7], at=7300)
+        row = self.load(total=1)
+        self.miss(A * DAY + 7200, row.listed_at)
+        self.load(row, total=1)
+        self.assertEqual(self.announced(), [7])
+        self.assertEqual(self.document(7)["victim"]["character_name"], "Somebody")
+
+    def test_hole_made_good(self) -> None:
+        """
+        What was stored of a hole that the day's list has made good stays silent.
+        """
+        self.put(A, [7], at=7300)
+        row = self.load(total=1)
+        self.miss(A * DAY + 7200, row.listed_at - 1)
+        self.put(A, [7, 8], at=7300)
+        self.load(row, total=2)
+        self.assertEqual(self.announced(), [8])
+
+    def test_hole_without_file(self) -> None:
+        """
+        While there is no body to announce, the day is not whole, so the hole is open.
+        """
+        self.put(A, [7, 8], at=7300)
+        self.miss(A * DAY + 7200, A * DAY + 7300)
+        self.list_some(7, 8, at=7300)
+        self.archive.errors["bodies"] = self.errors(UpstreamError("not now"))
+        row = self.load(total=2)
+        self.assertEqual(
+            (row.complete, row.have, row.loaded, row.reason),
+            (False, 2, True, "not now"),
+        )
+        self.put_file(A, {7: self.body(A, 7, 7300)})
+        row = self.load(row, total=2)
+        self.assertIn("1 of its 2 killmails have no body", row.reason)
+        self.bodies.bodies[8] = self.body(A, 8, 7300)
+        self.assertTrue(self.load(row, total=2).complete)
+        self.assertEqual(self.announced(), [7, 8])
+
     def test_later_version(self) -> None:
         """
         What a later version of the list adds to a followed day is announced.
@@ -211,6 +289,8 @@ class News(DayCase):
         Stopped at any moment and begun again, news is announced once and nothing else
         is.
         """
+        self.list_some(1)
+        self.list_some(3, at=50_000)
         self.put(A, [1, 2, 3, 4])
         bodies = {n: self.body(A, n, 0 if n < 3 else 50_000) for n in range(1, 5)}
         self.put_file(A, bodies)

@@ -12,6 +12,7 @@ from wanderer_twisted.archive.planning import (
     is_settled,
     listed_at,
     make_plan,
+    missed,
     next_run,
     open_holes,
     spans,
@@ -235,6 +236,33 @@ class News(SyncCase):
         ((since, until),) = spans(whole(TODAY), [])
         self.assertLessEqual(since, 0)
         self.assertGreater(until, 4_102_444_800)
+
+
+class Missed(SyncCase):
+    def missed(self, row: ArchivedDay, since: float, until: float) -> bool:
+        found = missed(row, [Hole("r2z2", 1, 2, since, until)])
+        self.assertIn(found, ([], [(since - HOUR, until)]))
+        return bool(found)
+
+    def test_open(self) -> None:
+        """
+        A hole, and the hour before it, was missed until a list from after it is whole.
+        """
+        hole = MORNING, MORNING + 60
+        self.assertTrue(self.missed(ArchivedDay(TODAY), *hole))
+        self.assertTrue(self.missed(whole(TODAY, listed=hole[1]), *hole))
+        self.assertFalse(self.missed(whole(TODAY, listed=hole[1] + 1), *hole))
+        lacking = attrs.evolve(whole(TODAY, listed=hole[1] + 1), have=9)
+        self.assertTrue(self.missed(lacking, *hole))
+
+    def test_other_days(self) -> None:
+        """
+        One of other days says nothing of this one, but in the hour before it.
+        """
+        row = ArchivedDay(TODAY)
+        self.assertFalse(self.missed(row, MIDNIGHT + DAY + HOUR, MIDNIGHT + 2 * DAY))
+        self.assertTrue(self.missed(row, MIDNIGHT + DAY + HOUR - 1, MIDNIGHT + 2 * DAY))
+        self.assertFalse(self.missed(row, MIDNIGHT - DAY, MIDNIGHT - 1))
 
 
 class Doubted(SyncCase):

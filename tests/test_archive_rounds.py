@@ -271,6 +271,17 @@ class Failed(RoundsCase):
         self.go()
         self.assertIn(B, self.asked("listing"))
 
+    def test_no_longer_wanted(self) -> None:
+        """
+        One that is no longer wanted is not waited for any more.
+        """
+        del self.archive.lists[C]
+        self.go()
+        self.assertIsNotNone(self.rounds.next_try())
+        self.next_day()
+        self.assertEqual(self.go().incomplete, [])
+        self.assertIsNone(self.rounds.next_try())
+
     def test_told_once(self) -> None:
         """
         The log has its reason once, until it is another.

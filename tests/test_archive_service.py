@@ -75,6 +75,21 @@ class Runs(ServiceCase):
             self.pass_time(3600)
         self.assertTrue(self.row(A).complete)
 
+    def test_no_longer_wanted(self) -> None:
+        """
+        A day that failed and is no longer wanted does not have it look more often.
+        """
+        del self.archive.lists[A - 2]
+        self.start()
+        self.run_on(20)
+        self.clock.rightNow = float((TODAY + 1) * DAY + 6 * HOUR + 700)
+        self.put_days(TODAY)
+        self.run_on(15)
+        before = self.looks()
+        for _ in range(5):
+            self.pass_time(300)
+        self.assertEqual(self.looks(), before)
+
     def test_waits_for_feeds(self) -> None:
         """
         No day is taken in before the feeds have told of their holes, ...

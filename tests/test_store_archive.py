@@ -115,6 +115,21 @@ class LoadingContract(StoreScenarios):
         self.assertEqual(await self.store.read_absent([10, 11]), {11})
 
     @scenario
+    async def test_unannounced(self) -> None:
+        """
+        What is stored and was never announced is told, with its time, whoever brought
+        it; what was pruned is not.
+        """
+        await self.add(entry(9))
+        await self.store.prune(START + 101 * DAY)
+        await self.add(entry(1))
+        await self.announce(entry(2))
+        await self.load(esi(3, kill_time=START + 1), esi(4))
+        await self.announce(entry(4))
+        found = await self.store.read_unannounced([1, 2, 3, 4, 5, 9])
+        self.assertEqual(found, {1: START, 3: START + 1})
+
+    @scenario
     async def test_announced_later(self) -> None:
         """
         A feed that brings a loaded killmail announces it once, with its value.

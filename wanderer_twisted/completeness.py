@@ -42,8 +42,11 @@ def is_repaired(hole: Hole, days: Mapping[int, ArchivedDay]) -> bool:
 
     :param days: what the store has of the archive, by day.
     """
-    return all(_has_since(days.get(day), hole.until) for day in touched(hole))
+    return all(has_since(days.get(day), hole.until) for day in touched(hole))
 
 
-def _has_since(day: ArchivedDay | None, moment: float) -> bool:
+def has_since(day: ArchivedDay | None, moment: float) -> bool:
+    """
+    Whether a day is whole, by a list from after *moment*, UNIX seconds.
+    """
     return day is not None and day.complete and day.listed_at > moment

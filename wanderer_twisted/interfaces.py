@@ -342,6 +342,12 @@ class IKillmailStore(Interface):
         Which of these are not stored and were not pruned.
         """
 
+    def read_unannounced(killmail_ids: Collection[int]) -> Deferred[Mapping[int, int]]:
+        """
+        Which of these are stored and were never announced, with their kill_time, UNIX
+        seconds.
+        """
+
     def read_days() -> Deferred[Sequence[ArchivedDay]]:
         """
         All days of the archive that anything was written about.

@@ -35,7 +35,7 @@ from wanderer_twisted.records import (
     JournalPage,
     Report,
 )
-from wanderer_twisted.store import journal
+from wanderer_twisted.store import journal, reading
 from wanderer_twisted.stream.hub import Hub
 from wanderer_twisted.stream.recent import Recent
 from wanderer_twisted.stream.session import Session
@@ -331,12 +331,19 @@ class World:
 
     def repair(self, chance: Random) -> None:
         """
-        A day's list has what the feed missed: it is announced, perhaps long after it
-        was stored, or before the feed brings it after all.
+        A day's list has what the feed missed: all of it that nobody was told of is
+        announced, perhaps long after a history stored it, or before the feed brings it
+        after all.
         """
         some = [each for each in self.upstreams if chance.random() < 0.2][:5]
-        if some:
-            self.take(some, announce=True, valued=False)
+        database = self.readers.database
+        assert database is not None
+        absent = reading.read_absent(database, some)
+        owed = sorted({*absent, *reading.read_unannounced(database, some)})
+        if owed:
+            self.write(Change(self.entries(owed, valued=False), announce=True))
+        taken = [(self.upstreams[each], False) for each in some]
+        self.oracle.take(taken, announce=True, now=self.clock.seconds())
 
     def list_somebody(self, chance: Random) -> None:
         """
@@ -368,9 +375,11 @@ class World:
 
     def give_up(self, chance: Random) -> None:
         """
-        The feed skips something for good.
+        The feed skips something for good: a repair may bring it, or a history.
         """
         now = self.clock.seconds()
+        skipped = chance.randrange(3)
+        self.fed = min(self.fed + skipped, len(self.upstreams))
         self.write(Change(holes=[Hole("r2z2", 1, 1, now - 5, now)]))
         self.oracle.hole()
 

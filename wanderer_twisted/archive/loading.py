@@ -2,8 +2,9 @@
 One day of the archive: its list held against the store, and what is lacking taken in.
 
 Whatever the moment of a stop or a crash, the next attempt does the rest: what is stored
-is not absent any more, and the day's row, which says what is news (see
-:func:`wanderer_twisted.archive.planning.spans`), is written behind everything else.
+is not absent any more, what is announced is not announced again, and the day's row,
+which says what is news (see :func:`wanderer_twisted.archive.planning.spans`), is
+written behind everything else.
 """
 
 import shutil
@@ -36,13 +37,16 @@ from wanderer_twisted.interfaces import (
     StoreUnavailable,
     UpstreamError,
 )
-from wanderer_twisted.records import ArchivedDay, Change, DayList, Entry, Package
+from wanderer_twisted.records import ArchivedDay, Change, Entry, Package
 from wanderer_twisted.store.staging import Ask, BadDay, Staged, read_news
 
 T = TypeVar("T")
 
 #: Stages a day: as :func:`wanderer_twisted.store.staging.stage`, but waited for.
 Stage = Callable[[str, str, Ask], Awaitable[Staged]]
+
+#: From when to when, UNIX seconds.
+Spans = Sequence[tuple[float, float]]
 
 #: Ids that the store is asked for at once.
 _IDS_AT_ONCE: Final = 500
@@ -74,7 +78,7 @@ class Loader:
     :param intake: one of its own.
     :param folder: for the files of days, beside the database; there only meanwhile.
 
-    :ivar killmails: taken in.
+    :ivar killmails: taken in, or announced though they were stored.
     :ivar announced: of these, news.
     :ivar bytes: of files with bodies.
     """
@@ -116,16 +120,21 @@ class Loader:
         """
         with _told():
             listing = await self._source.listing(row.day)
-            absent = await self._absent(listing.hashes)
+            holes = await self._patiently(self._store.read_holes)
+            missed = planning.missed(row, holes)
+            lacking = await self._lacking(listing.hashes, missed)
         trouble = ""
-        if absent:
+        if lacking:
+            spans = planning.spans(row, holes)
+            news = frozenset(lacking if spans else ())
+            ask = Ask(row.day, listing.hashes, news, spans)
             try:
                 with _told():
-                    trouble = await self._take_in(row, listing, absent)
+                    trouble = await self._take_in(ask, lacking, missed)
             except NoDay as error:
                 trouble = str(error)
-            with _told():
-                absent = await self._absent(absent)
+        with _told():
+            absent = await self._absent(lacking)
         now, listed = self._clock.seconds(), len(listing.hashes)
         have = listed - len(absent)
         doubt = planning.doubt(row, listed, total)
@@ -148,6 +157,16 @@ class Loader:
             reason=trouble,
         )
 
+    async def _lacking(self, ids: Collection[int], missed: Spans) -> list[int]:
+        """
+        What is absent, and what is stored but was never announced though it happened
+        in one of the *missed* spans.
+        """
+        found = set(await self._absent(ids))
+        if missed:  # asked second, so what a history stores meanwhile is in one of them
+            found.update(await self._unannounced(ids, missed))
+        return sorted(found)
+
     async def _absent(self, ids: Collection[int]) -> list[int]:
         absent: list[int] = []
         for some in _slices(sorted(ids), _IDS_AT_ONCE):
@@ -155,24 +174,32 @@ class Loader:
             absent += found
         return sorted(absent)
 
-    async def _take_in(
-        self, row: ArchivedDay, listing: DayList, absent: Sequence[int]
-    ) -> str:
+    async def _unannounced(self, ids: Collection[int], spans: Spans) -> list[int]:
+        """
+        What happened in one of *spans*, is stored and was never announced.
+        """
+        unannounced: list[int] = []
+        for some in _slices(sorted(ids), _IDS_AT_ONCE):
+            found = await self._patiently(partial(self._store.read_unannounced, some))
+            unannounced += [
+                id
+                for id, at in found.items()
+                if any(since <= at <= until for since, until in spans)
+            ]
+        return unannounced
+
+    async def _take_in(self, ask: Ask, lacking: Sequence[int], missed: Spans) -> str:
         """
         :returns: what is wrong all the same; empty for nothing.
         """
-        holes = await self._patiently(self._store.read_holes)
-        spans = planning.spans(row, holes)
-        news = frozenset(absent if spans else ())
-        ask = Ask(row.day, listing.hashes, news, spans)
         staged = await self._take_file(ask)
-        absent = await self._absent(absent)
-        refusal = await self._take_bodies(ask, absent)
-        absent = await self._absent(absent)
-        if absent:
+        lacking = await self._lacking(lacking, missed)
+        refusal = await self._take_bodies(ask, lacking)
+        lacking = await self._lacking(lacking, missed)
+        if lacking:
             wrong = f"{staged.misdated} of another day, {staged.broken} broken"
             return (
-                f"{len(absent)} of its {len(ask.hashes)} killmails have no body that"
+                f"{len(lacking)} of its {len(ask.hashes)} killmails have no body that"
                 f" can be used ({wrong} in its file){refusal}"
             )
         if staged.unlisted:

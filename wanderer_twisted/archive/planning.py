@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from wanderer_twisted.completeness import LATE, is_repaired, touched
+from wanderer_twisted.completeness import LATE, has_since, is_repaired, touched
 from wanderer_twisted.days import DAY, day_of, start_of
 from wanderer_twisted.records import ArchivedDay, Hole, Totals
 
@@ -157,7 +157,24 @@ def spans(row: ArchivedDay, holes: Iterable[Hole]) -> Sequence[tuple[float, floa
     """
     if row.loaded and row.followed:
         return [_EVER]
-    return [(hole.since - LATE, hole.until) for hole in holes]
+    return [_span(hole) for hole in holes]
+
+
+def missed(row: ArchivedDay, holes: Iterable[Hole]) -> Sequence[tuple[float, float]]:
+    """
+    The kill_times that a feed missed in holes which this day has not made good: of
+    these a killmail that was never announced is news though it is stored, for a history
+    may have asked for it since.
+    """
+    return [
+        _span(hole)
+        for hole in holes
+        if row.day in touched(hole) and not has_since(row, hole.until)
+    ]
+
+
+def _span(hole: Hole) -> tuple[float, float]:
+    return hole.since - LATE, hole.until
 
 
 def doubt(row: ArchivedDay, listed: int, total: int | None) -> str:

@@ -121,6 +121,9 @@ class Rounds:
             self._backfill_days,
             self._max_days,
         )
+        # Of a day that is not wanted any more the next try would be due for ever.
+        for day in self._resting.keys() - set(plan.wanted):
+            del self._resting[day]
         await self._confirm(plan.confirmed, rows)
         due = [row for row in plan.work if not self._rests(row.day)]
         self.wanted, self.left = len(plan.wanted), len(due)

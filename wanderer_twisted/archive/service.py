@@ -32,8 +32,8 @@ class Archive(Service):
     Takes in days of the archive, and what changed of them, in the background.
 
     :param caught_up: whether the feeds have come to the present. Until they have, for
-        an hour at the most, no day is taken in: a hole that a feed is about to tell of
-        could not be repaired by announcing what is there already.
+        an hour at the most, no day is taken in: a hole that a feed tells of later would
+        count as made good by what was taken in silently.
 
     :ivar rounds: the work, with its counters.
     """

@@ -64,6 +64,20 @@ def read_absent(database: Database, ids: Collection[int]) -> Collection[int]:
         }
 
 
+def read_unannounced(database: Database, ids: Collection[int]) -> Mapping[int, int]:
+    found: dict[int, int] = {}
+    with database.reading() as connection:
+        for id in ids:
+            row = connection.execute(
+                "SELECT kill_time FROM killmail"
+                " WHERE killmail_id = ? AND live_seq IS NULL",
+                (id,),
+            ).fetchone()
+            if row is not None:
+                found[id] = row[0]
+    return found
+
+
 def read_days(database: Database) -> Sequence[ArchivedDay]:
     with database.reading() as connection:
         found = connection.execute(

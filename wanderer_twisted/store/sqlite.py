@@ -290,6 +290,11 @@ class SqliteStore:
     def read_absent(self, killmail_ids: Collection[int]) -> Deferred[Collection[int]]:
         return self._readers.run(partial(reading.read_absent, ids=killmail_ids))
 
+    def read_unannounced(
+        self, killmail_ids: Collection[int]
+    ) -> Deferred[Mapping[int, int]]:
+        return self._readers.run(partial(reading.read_unannounced, ids=killmail_ids))
+
     def read_latest(
         self, kind: Kind, owner: int, since: int, before: Place | None, limit: int
     ) -> Deferred[Batch]:
