@@ -164,7 +164,7 @@ class WithinTheHour(HistoryCase):
         """
         A deeper cutoff goes on where the pages that were had end.
         """
-        self.list_days_ago(1, [n * 3 for n in range(1, 35)])
+        self.list_days_ago(1, [1, *(n * 3 for n in range(1, 35))])
         self.prepared(1, cutoff=NOW - 25 * DAY)
         before = len(self.listings.asked)
         self.prepared(1)
@@ -282,3 +282,57 @@ class Months(HistoryCase):
         self.clock.advance(HOUR)
         self.prepared(1)
         self.assertTrue(self.has_all(1))
+
+    def test_empty_behind_a_full_page(self) -> None:
+        """
+        An empty page behind a full one is no end of the month: only the rows that came
+        are claimed, and an hour later it is asked for again.
+        """
+        self.list_days_ago(1, [2, *range(21, 32), 60])
+        self.listings.empty = {(2, OCTOBER)}
+        self.prepared(1)
+        self.assertEqual(self.places()[-1], (2, OCTOBER))
+        self.assertEqual(self.report(1), Report(0, 1, NOW - 23 * DAY + 1, 90))
+        asked = len(self.listings.asked)
+        self.prepared(1)
+        self.assertEqual(len(self.listings.asked), asked)
+        self.listings.empty = set()
+        self.clock.advance(HOUR)
+        self.prepared(1)
+        self.assertTrue(self.has_all(1))
+        self.assertTrue(self.report(1).complete)
+
+    def test_full_last_page(self) -> None:
+        """
+        A month's last page may be full: the empty one behind it is believed when it is
+        empty again an hour later.
+        """
+        self.list_days_ago(1, [2, *range(21, 27), 60])
+        self.prepared(1)
+        self.assertEqual(self.places()[-1], (3, OCTOBER))
+        self.assertEqual(self.report(1).since, NOW - 26 * DAY + 1)
+        self.clock.advance(HOUR)
+        self.prepared(1)
+        self.assertTrue(self.has_all(1))
+        self.assertTrue(self.report(1).complete)
+
+    def test_empty_again_from_a_cache(self) -> None:
+        """
+        The hour begins when the empty answer came, not when it was asked for: that long
+        a cache repeats it.
+        """
+        self.list_days_ago(1, [2, *range(21, 32), 60])
+        self.listings.empty = {(2, OCTOBER)}
+        self.listings.gate.held = True
+        self.prepare(1)
+        while self.places()[-1] != (2, OCTOBER):
+            self.listings.gate.let_one()
+            self.settle()
+        self.clock.advance(60)
+        self.listings.gate.open()
+        self.settle()
+        self.clock.advance(HOUR - 60)
+        self.prepared(1)
+        self.assertEqual(self.places().count((1, OCTOBER)), 2)
+        self.assertEqual(self.places().count((2, OCTOBER)), 1)
+        self.assertFalse(self.report(1).complete)

@@ -252,7 +252,8 @@ class Values(ArchiveCase):
         for the values no longer than a second.
         """
         self.feed_since(NOW - 2 * HOUR)
-        self.listings.add("character", 1, [package(1100, NOW - 7200, victim=1)])
+        rows = [package(1100 + n, NOW - 7200, victim=1) for n in range(2)]
+        self.listings.add("character", 1, rows)
         self.hold()
         preparing = self.prepare(1)
         self.listings.gate.let_one()

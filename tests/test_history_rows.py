@@ -103,14 +103,14 @@ class Rows(HistoryCase):
         self.patch(keeper, "AT_ONCE", 2)
         self.patch(coverage, "FULL_PAGE", 5)
         self.listings.size = 5
-        self.list_days_ago(1, [1, 2, 3, 4, 5, 40, 41, 42, 43])
+        self.list_days_ago(1, [1, 2, 3, 4, 5, 6, 40, 41, 42, 43])
         self.listings.bodies = False
         self.bodies.bodies = self.bodies_of(1)
         self.prepared(1, cutoff=NOW - 41 * DAY + 1)
         found = self.coverage(1)
         assert found is not None
         self.assertEqual(found.since, NOW - 41 * DAY + 1)
-        self.assertEqual(len(self.bodies.asked), 7)
+        self.assertEqual(len(self.bodies.asked), 8)
 
     def test_times_of_known_rows(self) -> None:
         """

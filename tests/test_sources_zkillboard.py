@@ -231,20 +231,43 @@ class ErrorTests(ListingCase):
 
     def test_blocked(self) -> None:
         """
-        A redirect is not followed.
+        A redirect is not followed, and nobody asks for five minutes: that long errors
+        are counted.
         """
         error = self.error(Reply(302, b"", {"Location": "/api/blocked.json"}))
         self.assertIn("/api/blocked.json", error.reason)
+        self.assertEqual(error.retry_after, 300)
+        outcome = begin(self.listings.page("system", 5, 1, None))
+        self.assertEqual(outcome.error.retry_after, 300)
         self.assertEqual(self.there.urls, [MINE])
 
     def test_too_fast(self) -> None:
         """
-        A 429 says how long to wait, or we do.
+        A 429 says how long to wait, or we do; nobody asks until then.
         """
-        self.assertEqual(self.error(Reply(429)).retry_after, 30)
-        self.assertEqual(
-            self.error(json_reply({}, 429, Retry_After="70")).retry_after, 70
-        )
+        limited = json_reply({}, 429, Retry_After="70")
+        for reply, seconds in ((Reply(429), 60), (limited, 70)):
+            self.assertEqual(self.error(reply).retry_after, seconds)
+            asked = len(self.there.asked)
+            outcome = begin(self.listings.page("system", 5, 1, None))
+            self.assertEqual(outcome.error.retry_after, seconds)
+            self.assertEqual(len(self.there.asked), asked)
+            self.clock.advance(seconds)
+
+    def test_errors_are_few(self) -> None:
+        """
+        However many ids are answered by errors, fewer than forty are within five
+        minutes; the next one that is not is had all the same.
+        """
+        self.there.default = json_reply({"error": "year is an invalid parameter"})
+        for owner in range(1, 41):
+            with self.assertRaises(UpstreamError):
+                finish(self.clock, self.listings.page("character", owner, 1, None))
+        times = [asked.at for asked in self.there.asked]
+        self.assertEqual(len(times), 40)
+        self.assertGreater(times[-1] - times[0], 300)
+        self.there.on(MINE, json_reply([row(1)]))
+        self.assertEqual(len(self.page().packages), 1)
 
     def test_overloaded(self) -> None:
         """

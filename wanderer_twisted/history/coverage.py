@@ -45,7 +45,7 @@ class Seen:
         back to here; None where it does not say.
     :ivar ended: no page follows it.
     :ivar short: perhaps none does.
-    :ivar doubtful: it is empty, and the store knows better.
+    :ivar doubtful: it is empty, which is not believed.
     """
 
     fetched_at: float

@@ -108,3 +108,10 @@ class Lister:
         if seen is None or self._clock.seconds() - seen.fetched_at >= HOUR:
             return None
         return seen
+
+    def was_doubtful(self, key: Key, place: PageKey) -> bool:
+        """
+        Whether a page was not believed when it was had last, however long ago.
+        """
+        seen = self._seen.get((key, place))
+        return seen is not None and seen.doubtful

@@ -98,18 +98,22 @@ class Walk:
     async def _walk_months(self, cutoff: int) -> None:
         self._asked_at = inf
         for month in months_back(self._clock.seconds(), cutoff):
+            behind_full = False
             for number in range(1, LAST_PAGE + 1):
-                seen = await self._see(PageKey(number, month), cutoff)
+                seen = await self._see(PageKey(number, month), cutoff, behind_full)
                 if seen.doubtful or seen.reaches(cutoff):
                     return
                 if seen.ended:
                     break
+                behind_full = not seen.short
             else:
                 return  # more than can be listed
 
     # --- one page ----------------------------------------------------------------
 
-    async def _see(self, place: PageKey, cutoff: int) -> Seen:
+    async def _see(
+        self, place: PageKey, cutoff: int, behind_full: bool = False
+    ) -> Seen:
         seen = self._lister.recall(self._key, place)
         if seen is not None:
             await self._stored()
@@ -118,7 +122,7 @@ class Walk:
         page = await self._lister.page(self._key, place)
         try:
             await self._stored()
-            doubtful = await self._is_doubtful(place, page)
+            doubtful = await self._is_doubtful(place, page, behind_full)
         except BaseException:
             self._lister.release()
             raise
@@ -146,7 +150,9 @@ class Walk:
         kept = Kept(None, whole=True)
         try:
             if doubtful:
-                seen = Seen(page.fetched_at, since=None, ended=True, doubtful=True)
+                # From when it came, caches have it for an hour.
+                now = self._clock.seconds()
+                seen = Seen(now, since=None, ended=True, doubtful=True)
             else:
                 kept = await self._keeper.keep(
                     self._key,
@@ -162,14 +168,19 @@ class Walk:
             self._lister.remember(self._key, place, seen)
         return seen
 
-    async def _is_doubtful(self, place: PageKey, page: ListingPage) -> bool:
+    async def _is_doubtful(
+        self, place: PageKey, page: ListingPage, behind_full: bool
+    ) -> bool:
         """
         Whether an empty answer is none: the service gives one too where it is
-        overloaded (contracts.md §3, Latency). Then the store knows a killmail that
-        should have been listed.
+        overloaded (contracts.md §3, Latency). Of page 1 then the store knows a killmail
+        that should have been listed. Of others the page before is full; that may be the
+        last one, so what is empty again when it is asked for anew is believed.
         """
-        if page.packages or place.number > 1:
+        if page.packages:
             return False
+        if place.number > 1:
+            return behind_full and not self._lister.was_doubtful(self._key, place)
         start = max(self._limit, month_start(place.month) if place.month else 0)
         end = int(page.fetched_at - LAG)
         if place.month is not None:

@@ -23,6 +23,12 @@ PAGE_SIZE = 200
 #: Seconds by which an answer may be old (one hour of caches) and silent (five minutes).
 HIDDEN_SECONDS = 3900
 
+#: Who gets more than forty errors within so many seconds is blocked (contracts.md §3).
+_ERROR_WINDOW = 300
+
+#: Seconds from an error to the next request, which makes thirty of them at most.
+_ERROR_PAUSE = 10
+
 _FILTERS: dict[Kind, str] = {
     "character": "characterID",
     "corporation": "corporationID",
@@ -71,12 +77,19 @@ class Listings:
             # A query string, a blank User-Agent, or a block: asking on makes it worse.
             self._upstream.hold(600, "answered 403")
             raise answer.unexpected(retry_after=600)
-        if 300 <= answer.status < 400:
-            raise answer.unexpected(retry_after=300)  # /api/blocked.json
+        if 300 <= answer.status < 400:  # /api/blocked.json
+            self._upstream.hold(_ERROR_WINDOW, f"answered {answer.status}")
+            raise answer.unexpected(retry_after=_ERROR_WINDOW)
+        if answer.status == 429:
+            # Too fast for Cloudflare, which need not say for how long.
+            self._upstream.hold(answer.retry_after or 60, "answered 429")
+            raise answer.unexpected(retry_after=60)
         if answer.status != 200:
             raise answer.unexpected(retry_after=30)
         rows = answer.json()
         if isinstance(rows, dict) and "error" in rows:
+            # It may be about this id alone: others wait a little, but do not fail.
+            self._upstream.hold(_ERROR_PAUSE, "answered an error")
             problem = f"answered {str(rows['error'])[:200]!r}"
         elif not isinstance(rows, list):
             problem = f"is no list but {type(rows).__name__}"
