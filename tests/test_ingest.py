@@ -266,6 +266,8 @@ class Trouble(IngestCase):
         self.assertEqual(self.announced(), [2])
         (hole,) = self.successResultOf(self.store.read_holes())
         self.assertEqual((hole.feed, hole.since, hole.until), ("fake", NOW, NOW + 602))
+        # Behind it the feed is whole again, whatever it says itself.
+        self.assertEqual(self.position(), FeedPosition("fake", "2", NOW + 602))
 
     def test_unexpected(self) -> None:
         """

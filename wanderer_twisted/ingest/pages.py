@@ -55,6 +55,7 @@ class Ingest:
         self._intake = intake
         self._window = window
         self._failed = ""
+        self._lacked_until = 0.0  # of the last hole that the feed knows nothing of
         self._waiting: deque[_Arrival] = deque()
         self._working = False
         self._room: Deferred[None] | None = None
@@ -145,10 +146,15 @@ class Ingest:
         if prepared.lacking:  # told, and repaired by the archive, as any other hole
             now = self._clock.seconds()
             holes.append(Hole(self._feed, 0, 0, group[0].at, now))
+            self._lacked_until = now
+        position = None
+        if positions:
+            since = max(positions[-1].since, self._lacked_until)
+            position = attrs.evolve(positions[-1], since=since)
         change = Change(
             entries=prepared.entries,
             announce=True,
-            position=positions[-1] if positions else None,
+            position=position,
             holes=holes,
             rejects=prepared.rejects,
         )
