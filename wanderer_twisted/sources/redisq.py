@@ -211,11 +211,11 @@ class RedisQFeed:
         stale = now - self._told >= _POSITION_SECONDS
         packages = () if package is None else (package,)
         if not (packages or holes or stale):
-            return FeedPage(pause=pause)
+            return FeedPage(pause=pause, until=self._empty)
         self._told = now
         cursor = dumps({"listened": self._listened, "empty": self._empty}).decode()
         position = FeedPosition(self.name, cursor, self._since or now)
-        return FeedPage(packages, position, holes, pause)
+        return FeedPage(packages, position, holes, pause, self._empty)
 
     def _redirection(self, answer: Answer) -> str:
         """
