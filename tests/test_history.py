@@ -10,19 +10,24 @@ from tests.support.history import (
     OCTOBER,
     SEPTEMBER,
     HistoryCase,
+    character,
     package_time,
 )
-from tests.support.killmails import DAY, entry
+from tests.support.killmails import DAY, START, entry
 from tests.support.past import NOW, package
+from tests.support.server import ServerCase
 from tests.support.store import make_store
 from wanderer_twisted.history.coverage import HOUR, LAG
+from wanderer_twisted.ingest.feeds import CURRENT_SECONDS
 from wanderer_twisted.interfaces import (
     IHistory,
     IListingSource,
 )
-from wanderer_twisted.partition import Filter
+from wanderer_twisted.partition import Filter, Snapshot, is_live
 from wanderer_twisted.records import (
     Change,
+    FeedPosition,
+    Record,
     Report,
 )
 
@@ -139,6 +144,96 @@ class OnePage(HistoryCase):
         report = self.successResultOf(self.history.report(wanted, CUTOFF))
         self.assertEqual(report.ids_incomplete, 0)
         self.assertEqual(set(self.stored([1, 2])), {1, 2})
+
+
+class Behind(HistoryCase):
+    """
+    Feeds that bring nothing, or what was published long ago.
+    """
+
+    def setUp(self) -> None:
+        super().setUp()
+        self.feed_since(NOW - 100 * DAY)
+        self.list_days_ago(1, [0.2, 0.5, 1.5])
+
+    def test_listed(self) -> None:
+        """
+        What a feed that is behind would have is listed, once an hour, and is not said
+        to be complete.
+        """
+        self.current = []
+        self.prepared(1)
+        self.assertTrue(self.has_all(1))
+        self.assertEqual(self.report(1), Report(0, 1, None, 90))
+        asked = len(self.listings.asked)
+        self.prepared(1)
+        self.assertEqual(len(self.listings.asked), asked)
+        self.clock.advance(HOUR)
+        self.prepared(1)
+        self.assertGreater(len(self.listings.asked), asked)
+
+    def test_current_again(self) -> None:
+        """
+        When it has caught up, it has what was published since the listing.
+        """
+        self.current = []
+        self.prepared(1)
+        self.feed_since(NOW - LAG)
+        self.assertFalse(self.report(1).complete)
+        self.current = ["fake"]
+        self.assertEqual(self.report(1), Report(0, 0, CUTOFF, 90))
+
+    def test_brought_again(self) -> None:
+        """
+        What was listed meanwhile the feed brings again, and it is there once.
+        """
+        self.current = []
+        self.prepared(1)
+        history = Snapshot(self.store.marks.head, CUTOFF)
+        again = Change(entries=[entry(1000)], announce=True)
+        commit = self.successResultOf(self.store.commit(again))
+        (record,) = commit.journal
+        assert isinstance(record, Record)
+        self.assertIsNotNone(record.facts.live_seq)
+        self.assertFalse(is_live(record.facts, character(1), history))
+        self.assertTrue(is_live(record.facts, character(1), None))
+
+    def test_one_of_two(self) -> None:
+        """
+        A feed that is behind proves nothing for the one that is current.
+        """
+        position = FeedPosition("other", "1", NOW - 2 * HOUR)
+        self.successResultOf(self.store.commit(Change(position=position)))
+        self.current = ["other"]
+        self.assertEqual(self.report(1), Report(0, 1, NOW - 2 * HOUR, 90))
+        self.prepared(1)
+        self.assertTrue(self.has_all(1))
+        self.assertTrue(self.report(1).complete)
+
+    def test_current(self) -> None:
+        """
+        One that is current has everything: nothing is listed.
+        """
+        self.prepared(1)
+        self.assertEqual(self.listings.asked, [])
+        self.assertTrue(self.report(1).complete)
+
+
+class Running(ServerCase):
+    def test_feeds(self) -> None:
+        """
+        In a server its own feeds count, for as long as they are current.
+        """
+        (feed,) = self.server.feeds
+        position = FeedPosition(feed.name, "1", START - 100 * DAY)
+        self.successResultOf(self.server.store.commit(Change(position=position)))
+        for until, complete in (
+            (START - CURRENT_SECONDS, False),
+            (START - CURRENT_SECONDS + 1, True),
+        ):
+            feed.ingest.until = until
+            reporting = self.server.history.report(character(1), int(START - DAY))
+            self.assertEqual(self.successResultOf(reporting).complete, complete)
 
 
 class WithinTheHour(HistoryCase):

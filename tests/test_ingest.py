@@ -11,7 +11,12 @@ from zope.interface.verify import verifyObject
 from tests.support.past import NOW, FakeFeed, PastCase, package
 from tests.support.store import make_store
 from wanderer_twisted.ingest.committing import StoreFailed
-from wanderer_twisted.ingest.feeds import FeedService, statuses
+from wanderer_twisted.ingest.feeds import (
+    CURRENT_SECONDS,
+    FeedService,
+    current,
+    statuses,
+)
 from wanderer_twisted.interfaces import IKillmailFeed, StoreUnavailable, UpstreamError
 from wanderer_twisted.records import (
     Change,
@@ -22,6 +27,7 @@ from wanderer_twisted.records import (
     Package,
     Record,
 )
+from wanderer_twisted.sources.feed import FAILING_AFTER
 
 
 def page(*ids: int, cursor: str | None = None, **parts: Any) -> FeedPage:
@@ -424,3 +430,97 @@ class Polling(IngestCase):
         other = FeedService(self.clock, FakeFeed("other"), self.intake, self.store)
         names = [each.name for each in statuses([self.service, other])]
         self.assertEqual(names, ["fake", "other"])
+
+
+class Current(IngestCase):
+    """
+    Whether a feed counts for what is proven to be in the store.
+    """
+
+    def assert_current(self, expected: bool) -> None:
+        self.assertEqual(current([self.service]), ["fake"] if expected else [])
+
+    def test_start(self) -> None:
+        """
+        Before anything is known of it, it is supposed to be current for two minutes.
+        """
+        self.start()
+        self.clock.advance(FAILING_AFTER - 1)
+        self.assert_current(True)
+        self.clock.advance(1)
+        self.assert_current(False)
+
+    def test_catching_up(self) -> None:
+        """
+        One that brings what died long ago is not, from its first killmail on; it is
+        when it comes to what died a short while ago.
+        """
+        self.feed.pages.append(FeedPage([package(1, int(NOW - 3600))]))
+        self.start()
+        self.settle()
+        self.assert_current(False)
+        self.feed.give(FeedPage([package(2, int(NOW - CURRENT_SECONDS))]))
+        self.settle()
+        self.assert_current(False)
+        self.feed.give(FeedPage([package(3, int(NOW - CURRENT_SECONDS) + 1)]))
+        self.settle()
+        self.assert_current(True)
+
+    def test_quiet(self) -> None:
+        """
+        While nobody dies, or what is brought died long ago, it is enough that the feed
+        says that there is no more.
+        """
+        self.start()
+        for number in range(1, 61):
+            self.clock.advance(60)
+            old = [package(number, int(NOW - 3600))] if number % 2 else []
+            self.feed.give(FeedPage(old, until=self.clock.seconds()))
+            self.settle()
+            self.assert_current(True)
+
+    def test_trouble(self) -> None:
+        """
+        A short one changes nothing; after a quarter of an hour it counts no more, until
+        it is back.
+        """
+        self.feed.pages.append(page(until=NOW))
+        self.feed.pages.append(UpstreamError("ban", retry_after=1800))
+        self.start()
+        self.settle()
+        self.clock.advance(CURRENT_SECONDS - 1)
+        self.assert_current(True)
+        self.clock.advance(1)
+        self.assert_current(False)
+        self.clock.advance(CURRENT_SECONDS)
+        self.feed.give(page(until=self.clock.seconds()))
+        self.assert_current(True)
+
+    def test_only_what_is_stored(self) -> None:
+        """
+        That there is no more counts when all that came before it is stored.
+        """
+        self.feed.pages.append(page(1, until=NOW))
+        self.start()
+        self.settle()
+        self.clock.advance(CURRENT_SECONDS)
+        self.errors = [StoreUnavailable("disk full")]
+        self.feed.give(page(2))
+        self.settle()
+        self.feed.give(page(until=self.clock.seconds()))
+        self.settle()
+        self.assert_current(False)
+        self.clock.advance(0.5)
+        self.settle()
+        self.assertEqual(self.announced(), [1, 2])
+        self.assert_current(True)
+
+    def test_killmail_of_the_future(self) -> None:
+        """
+        A clock that is wrong elsewhere makes no feed current for longer.
+        """
+        self.feed.pages.append(FeedPage([package(1, NOW + 86400)]))
+        self.start()
+        self.settle()
+        self.clock.advance(CURRENT_SECONDS)
+        self.assert_current(False)

@@ -802,6 +802,32 @@ class StatusTests(R2Z2Case):
         self.run_for(5)
         self.assertEqual(self.state(), "live")
 
+    def test_until(self) -> None:
+        """
+        Where no file is left it has all up to the last one; until now where the pointer
+        says so too, which it is asked for once in a while.
+        """
+        self.publish_day(last=20, count=3)
+        self.resume(following=18)
+        pages = [self.poll() for _ in range(4)]
+        self.assertEqual(taken(pages), [18, 19, 20])
+        self.assertEqual([page.until for page in pages], [None, None, None, NOON])
+        for _ in range(3):
+            said = [page.until or 0.0 for page in self.run_for(130)]
+            self.assertGreater(max(said), self.clock.seconds() - 140)
+
+    def test_files_that_are_missing(self) -> None:
+        """
+        Two that are missing are not the end of what there is: it is still far behind.
+        """
+        before = NOON - 20 * 3600
+        self.publish([20, 23], at=before)
+        self.point_to(23)
+        self.resume(following=20, at=before)
+        pages = [self.poll(), self.poll()]
+        self.assertEqual(taken(pages), [20])
+        self.assertEqual([page.until for page in pages], [None, before])
+
     def test_quiet_and_silent(self) -> None:
         """
         Without killmails it is quiet after 2 minutes, silent after 15; the next one

@@ -321,6 +321,34 @@ class InterruptionTests(RedisQCase):
         pages = self.run_for(20)
         self.assertEqual(self.position(pages).since, NOON - 9000)
 
+    def assert_until(self, page: FeedPage) -> None:
+        """
+        It says when the queue was asked the last time, but for the wait at our side.
+        """
+        assert page.until is not None
+        wait = self.there.times(LISTEN)[-1] - page.until
+        self.assertTrue(0 <= wait < 1, wait)
+
+    def test_until(self) -> None:
+        """
+        It has all that was queued before it last found the queue empty, as its position
+        says too; what the queue hands out afterwards may be of any age.
+        """
+        pages = [self.poll() for _ in range(4)]
+        self.assert_until(pages[-1])
+        position = self.position(self.run_for(100))
+        empty = self.there.times(LISTEN)[-1]
+        self.clock.advance(3600)
+        self.feed = self.make_feed()
+        self.feed.restore(position)
+        self.there.on(LISTEN, handed(5))
+        for page in [self.poll() for _ in range(4)]:
+            assert page.until is not None
+            self.assertLessEqual(page.until, empty)
+        self.there.on(LISTEN, handed("null", delay=8.0))
+        pages = [self.poll(), self.poll()]
+        self.assert_until(pages[-1])
+
     def test_unreadable_position(self) -> None:
         """
         A position that cannot be read is logged, and the feed begins anew.

@@ -74,12 +74,16 @@ class FeedPage:
     :ivar position: to be committed with them; None where it did not move.
     :ivar holes: given up with this position.
     :ivar pause: seconds to wait before the next poll.
+    :ivar until: UNIX seconds: all that was published before then was brought, with this
+        page or earlier; None where the feed cannot say. What it passed over and asks
+        for again may be lacking.
     """
 
     packages: Sequence[Package] = ()
     position: FeedPosition | None = None
     holes: Sequence[Hole] = ()
     pause: float = 0.0
+    until: float | None = None
 
 
 @attrs.frozen

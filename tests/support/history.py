@@ -35,6 +35,8 @@ def character(*ids: int) -> Filter:
 class HistoryCase(PastCase):
     """
     Pages of three rows, a feed that has run for a day, and three histories at once.
+
+    :ivar current: the names of the feeds that count.
     """
 
     def setUp(self) -> None:
@@ -42,6 +44,7 @@ class HistoryCase(PastCase):
         self.patch(coverage, "FULL_PAGE", 3)
         self.listings = FakeListings(self.clock)
         self.changes: list[Change] = []
+        self.current = ["fake"]
         self.history = self.make_history()
         self.feed_since(NOW - DAY)
 
@@ -59,7 +62,7 @@ class HistoryCase(PastCase):
             self.listings,
             self.intake,
             self.names,
-            feeds=["fake"],
+            feeds=lambda: self.current,
             values_deadline_seconds=values_deadline,
             histories_at_once=3,
         )

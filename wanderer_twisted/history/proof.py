@@ -24,7 +24,7 @@ class Proof:
 
     :ivar cutoff: UNIX seconds.
     :ivar feed_since: UNIX seconds: all that was published since then is in the store;
-        None where no feed has begun.
+        None where no feed has begun, or none is current.
     :ivar listed_at: of each whole day of the archive: all of it that was published
         before then is in the store.
     :ivar start: UNIX seconds: how far back a listing must reach. Before it, from the
@@ -119,7 +119,7 @@ def make_proof(
     days: Iterable[ArchivedDay],
 ) -> Proof:
     """
-    :param feeds: the names of those that run.
+    :param feeds: the names of those that are current.
     """
     listed_at = {each.day: each.listed_at for each in days if each.complete}
     return Proof(cutoff, feeds_since(positions, feeds), listed_at)
@@ -129,9 +129,10 @@ def feeds_since(
     positions: Iterable[FeedPosition], feeds: Collection[str]
 ) -> float | None:
     """
-    Since when some feed of ours has been uninterrupted; None where none has begun.
+    Since when some feed of these has been uninterrupted; None where none has begun.
 
-    :param feeds: the names of those that run: a position outlives its feed.
+    :param feeds: the names of those that are current: a position outlives its feed, and
+        stays where it is while the feed is behind.
     """
     spans = [each.since for each in positions if each.feed in feeds]
     return min(spans, default=None)

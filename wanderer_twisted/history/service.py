@@ -2,7 +2,7 @@
 Who wants the past of which ids.
 """
 
-from collections.abc import Collection, Coroutine, Mapping
+from collections.abc import Callable, Collection, Coroutine, Mapping
 from typing import Any
 
 from twisted.application.service import Service
@@ -37,7 +37,8 @@ class History(Service):
     Sees to it that the store holds the past of some ids, with values and names.
 
     :param intake: one of its own.
-    :param feeds: the names of the feeds that run.
+    :param feeds: gives the names of the feeds that are current: one that is behind
+        lacks what was published since.
     :param max_days: how far back anybody may look.
     :param deadline_seconds: what a request may take, from its turn, where killmails
         are lacking, or values by which it filters.
@@ -57,7 +58,7 @@ class History(Service):
         listings: IListingSource,
         intake: Intake,
         names: NameBook,
-        feeds: Collection[str],
+        feeds: Callable[[], Collection[str]],
         max_days: int = 90,
         deadline_seconds: float = 30.0,
         values_deadline_seconds: float = 1.0,
@@ -67,7 +68,7 @@ class History(Service):
         self._stopped = False
         self._clock = clock
         self._store = store
-        self._feeds = frozenset(feeds)
+        self._feeds = feeds
         # A day more, for a cutoff that was noted a while ago.
         self._reach = (max_days + 1) * DAY
         self._deadline = deadline_seconds
@@ -196,7 +197,7 @@ class History(Service):
         self, wanted: Filter, cutoff: int, with_values: bool = True
     ) -> Standing:
         return await read_standing(
-            self._store, self._feeds, wanted, cutoff, with_values
+            self._store, self._feeds(), wanted, cutoff, with_values
         )
 
     def _lacking(self, standing: Standing, with_values: bool) -> dict[Key, int]:

@@ -83,7 +83,7 @@ async def read_standing(
     with_values: bool,
 ) -> Standing:
     """
-    :param feeds: the names of those that run.
+    :param feeds: the names of those that are current.
     :param with_values: whether it matters which values are lacking.
     """
     asked = keys(wanted)

@@ -2,7 +2,7 @@
 All the listings that are being walked, each once for all who want it.
 """
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -38,7 +38,7 @@ class Walks:
     """
     What nobody waits for any more goes on behind what somebody does.
 
-    :param feeds: the names of the feeds that run.
+    :param feeds: gives the names of the feeds that are current.
     :param reach: seconds to look back at most.
     """
 
@@ -48,7 +48,7 @@ class Walks:
         self,
         clock: IReactorTime,
         store: IKillmailStore,
-        feeds: Collection[str],
+        feeds: Callable[[], Collection[str]],
         lister: Lister,
         keeper: Keeper,
         turns: Turns,
@@ -124,7 +124,7 @@ class Walks:
     async def _walk_to(self, key: Key, cutoff: int) -> None:
         begun_at = self._clock.seconds()
         coverage, feed_since = await self._keeper.committer.when_available(
-            lambda: Deferred.fromCoroutine(read_listed(self._store, self._feeds, key))
+            lambda: Deferred.fromCoroutine(read_listed(self._store, self._feeds(), key))
         )
         walk = Walk(
             self._clock,

@@ -2,7 +2,7 @@
 The poll loop of a feed.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import attrs
 from twisted.application.service import Service
@@ -17,9 +17,14 @@ from wanderer_twisted.ingest.intake import Intake
 from wanderer_twisted.ingest.pages import Ingest
 from wanderer_twisted.interfaces import IKillmailFeed, IKillmailStore, UpstreamError
 from wanderer_twisted.records import FeedStatus
+from wanderer_twisted.sources.feed import FAILING_AFTER
 from wanderer_twisted.tasks import Tasks
 
 _STOP_SECONDS = 5.0
+
+#: How far behind a feed may be, in seconds, and still count as current: a short trouble
+#: shall not have all histories asked of zKillboard.
+CURRENT_SECONDS = 900.0
 
 
 class FeedService(Service):
@@ -50,10 +55,12 @@ class FeedService(Service):
         self._committer = Committer(clock, store)
         self.ingest = Ingest(clock, feed.name, self._committer, intake, feed.window)
         self._trouble = ""
+        self._begun = 0.0
         self._tasks = Tasks()
 
     def startService(self) -> None:
         super().startService()
+        self._begun = self._clock.seconds()
         self._tasks.start(self._run())
 
     def stopService(self) -> Deferred[None]:
@@ -72,6 +79,17 @@ class FeedService(Service):
         if self.ingest.last_killmail is not None:
             status = attrs.evolve(status, last_killmail=self.ingest.last_killmail)
         return status
+
+    def is_current(self) -> bool:
+        """
+        Whether the store may be supposed to have all that the feed has by now. One
+        that has said nothing yet gets as long as it may be ``starting``, since streams
+        come back in crowds after a restart.
+        """
+        now = self._clock.seconds()
+        if self.ingest.until is None:
+            return now - self._begun < FAILING_AFTER
+        return now - self.ingest.until < CURRENT_SECONDS
 
     async def _run(self) -> None:
         await self._restore()
@@ -116,6 +134,13 @@ class FeedService(Service):
         self.polls += 1
         await self.ingest.put(page)
         return page.pause
+
+
+def current(feeds: Iterable[FeedService]) -> Collection[str]:
+    """
+    The names of those that are current.
+    """
+    return [feed.name for feed in feeds if feed.is_current()]
 
 
 def statuses(feeds: Iterable[FeedService]) -> Sequence[FeedStatus]:

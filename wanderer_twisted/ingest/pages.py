@@ -18,10 +18,15 @@ from wanderer_twisted.records import Change, FeedPage, Hole, Record
 from wanderer_twisted.tasks import Tasks
 
 
-@attrs.frozen
+@attrs.define
 class _Arrival:
+    """
+    :ivar until: as of :class:`FeedPage`; later ones without killmails may move it.
+    """
+
     page: FeedPage
     at: float
+    until: float | None
 
 
 class Ingest:
@@ -34,6 +39,8 @@ class Ingest:
 
     :ivar killmails: by outcome: ``new``, ``known``, ``rejected``.
     :ivar last_killmail: UNIX seconds of the last one committed; None before it.
+    :ivar until: UNIX seconds: all that was published before then is in the store; None
+        where nothing is known yet.
     :ivar trouble: what is wrong now; empty where nothing is.
     """
 
@@ -49,6 +56,7 @@ class Ingest:
     ) -> None:
         self.killmails: Counter[str] = Counter()
         self.last_killmail: float | None = None
+        self.until: float | None = None
         self._clock = clock
         self._feed = feed
         self._committer = committer
@@ -77,8 +85,9 @@ class Ingest:
             one is committed.
         """
         if not (page.packages or page.position or page.holes):
+            self._bring_nothing(page.until)
             return succeed(None)
-        self._waiting.append(_Arrival(page, self._clock.seconds()))
+        self._waiting.append(_Arrival(page, self._clock.seconds(), page.until))
         if not self._working:
             self._working = True
             self._tasks.start(self._work())
@@ -86,6 +95,15 @@ class Ingest:
             return succeed(None)
         self._room = Deferred()
         return self._room
+
+    def _bring_nothing(self, until: float | None) -> None:
+        """
+        A page has only this to say, which holds when those before it are stored.
+        """
+        if not self._waiting:
+            self._reach(until)
+        elif until is not None:
+            self._waiting[-1].until = until
 
     def stop(self, within: float) -> Deferred[None]:
         """
@@ -114,8 +132,9 @@ class Ingest:
                     continue
                 self._failed = ""
                 pauses = backoff(1, 60)
-                for _ in group:
+                for arrival in group:
                     self._waiting.popleft()
+                    self._reach(arrival.until)
                 self._let_in()
         finally:
             self._working = False
@@ -166,6 +185,13 @@ class Ingest:
         self.killmails.update(new=new, known=known, rejected=len(prepared.rejects))
         if prepared.entries:
             self.last_killmail = self._clock.seconds()
+            # They come in the order of publication, which is at kill_time or later.
+            self._reach(max(each.killmail.kill_time for each in prepared.entries))
+
+    def _reach(self, moment: float | None) -> None:
+        if moment is not None:
+            moment = min(moment, self._clock.seconds())
+            self.until = max(self.until or 0.0, moment)
 
     def _let_in(self) -> None:
         if self._room is not None and len(self._waiting) <= self._window:

@@ -153,15 +153,17 @@ class R2Z2Feed:
         Neither the next file is there nor the one behind it.
         """
         now = self._clock.seconds()
+        until = cursor.at  # an old pointer proves no more
         if self._pointer <= cursor.next and now >= self._ask_pointer_at:
-            self._pointer = await self._files.pointer()
+            self._pointer, until = await self._files.pointer(), now
             self._ask_pointer_at = now + self._random.uniform(60, 120)
             if self._pointer < cursor.next - _RESTARTED:
                 return await self._begin_again(cursor)
         behind = self._pointer - cursor.next  # at least: the pointer may be an old one
         if behind <= 0:
             self._health.behind = False
-            return FeedPage(pause=self._random.uniform(ABSENT_SECONDS + 0.1, 7))
+            pause = self._random.uniform(ABSENT_SECONDS + 0.1, 7)
+            return FeedPage(pause=pause, until=until)
         if behind > 1 and (behind > _FAR or now - cursor.at > FILE_SECONDS):
             return await self._jump(cursor)
         self._pass_over(cursor, until=None)

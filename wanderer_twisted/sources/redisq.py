@@ -228,10 +228,10 @@ class RedisQFeed:
         packages = () if package is None else (package,)
         in_hand = self._handed is not None and not self._handed.nothing
         if not (packages or holes or stale or in_hand):
-            return FeedPage(pause=pause)
+            return FeedPage(pause=pause, until=self._empty)
         self._told = now
         position = FeedPosition(self.name, self._cursor(), self._since or now)
-        return FeedPage(packages, position, holes, pause)
+        return FeedPage(packages, position, holes, pause, self._empty)
 
     def _cursor(self) -> str:
         handed = self._handed and [self._handed.url, self._handed.asked_at]
