@@ -154,7 +154,7 @@ class Behind(HistoryCase):
     def setUp(self) -> None:
         super().setUp()
         self.feed_since(NOW - 100 * DAY)
-        self.list_days_ago(1, [0.2, 0.5, 1.5])
+        self.list_days_ago(1, [0.2, 0.5, 1.5, 2.5])
 
     def test_listed(self) -> None:
         """
