@@ -183,6 +183,19 @@ class Behind(HistoryCase):
         self.current = ["fake"]
         self.assertEqual(self.report(1), Report(0, 0, CUTOFF, 90))
 
+    def test_what_was_proven_before(self) -> None:
+        """
+        A short listing meanwhile does not take the place of a deep one from before.
+        """
+        self.feed_since(NOW - DAY)
+        self.prepared(1)
+        self.assertTrue(self.report(1).complete)
+        self.clock.advance(2 * HOUR)
+        self.current = []
+        self.prepared(1, cutoff=NOW - DAY)
+        self.current = ["fake"]
+        self.assertTrue(self.report(1).complete)
+
     def test_brought_again(self) -> None:
         """
         What was listed meanwhile the feed brings again, and it is there once.

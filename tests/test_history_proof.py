@@ -14,7 +14,12 @@ from wanderer_twisted.days import day_of
 from wanderer_twisted.history import proof
 from wanderer_twisted.history.coverage import HOUR, LAG
 from wanderer_twisted.history.proof import Proof, feeds_since, make_proof
-from wanderer_twisted.records import ArchivedDay, Coverage, FeedPosition
+from wanderer_twisted.records import (
+    ArchivedDay,
+    Coverage,
+    FeedPosition,
+    FeedsThatCount,
+)
 
 CUTOFF = NOW - 30 * DAY
 TODAY = day_of(NOW)
@@ -175,7 +180,9 @@ class Archive(SyncCase):
             ArchivedDay(TODAY, 0, 0, NOW, NOW, loaded=True),
         ]
         positions = [FeedPosition("fake", "1", NOW - DAY)]
-        proven = make_proof(NOW - 5 * DAY, positions, {"fake"}, told)
+        proven = make_proof(
+            NOW - 5 * DAY, positions, FeedsThatCount({"fake"}, True), told
+        )
         self.assertEqual(proven.start, NOW - 4 * DAY)
         self.assertEqual(proven.count_days(NOW), (5, 1))
 

@@ -50,17 +50,32 @@ class Rows(HistoryCase):
         self.list_days_ago(1, [1, 5, 95])
         self.listings.bodies = False
         self.bodies.bodies = self.bodies_of(1)
-        self.bodies.errors[1001] = [UpstreamError("downtime", 1320.0)] * 2
-        preparing = self.prepare(1)
-        self.clock.pump([30.0, 1300.0])
-        self.settle()
-        self.successResultOf(preparing)
+        self.bodies.errors[1001] = [UpstreamError("downtime", 1320.0)]
+        self.prepared(1)
         self.assertEqual(set(self.stored(range(1000, 1003))), {1002})
         self.assertEqual(self.coverage(1), None)
         self.assertFalse(self.report(1).complete)
+        asked = self.places()
+        self.prepared(1)  # within the hour the answer would be the same
+        self.assertEqual((self.places(), self.coverage(1)), (asked, None))
+        self.clock.advance(3600)
         self.prepared(1)
         self.assertEqual(set(self.stored(range(1000, 1003))), {1001, 1002})
         self.assertTrue(self.report(1).complete)
+
+    def test_pages_behind_one_with_a_body_lacking(self) -> None:
+        """
+        They are stored all the same.
+        """
+        self.list_days_ago(1, [1, 2, 3, 4, 20, 40, 95])
+        self.listings.bodies = False
+        self.bodies.bodies = self.bodies_of(1)
+        self.bodies.errors[1005] = [UpstreamError("downtime", 1320.0)] * 9
+        self.prepared(1)
+        self.assertEqual(
+            set(self.stored(range(1000, 1007))), {1001, 1002, 1003, 1004, 1006}
+        )
+        self.assertEqual(self.coverage(1), None)
 
     def test_bodies_no_farther_than_wanted(self) -> None:
         """

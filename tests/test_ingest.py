@@ -8,14 +8,15 @@ from typing import Any
 from twisted.internet.defer import Deferred, fail
 from zope.interface.verify import verifyObject
 
+from tests.support.killmails import DAY
 from tests.support.past import NOW, FakeFeed, PastCase, package
 from tests.support.store import make_store
 from wanderer_twisted.ingest.committing import StoreFailed
 from wanderer_twisted.ingest.feeds import (
     CURRENT_SECONDS,
     FeedService,
-    current,
     statuses,
+    that_count,
 )
 from wanderer_twisted.interfaces import IKillmailFeed, StoreUnavailable, UpstreamError
 from wanderer_twisted.records import (
@@ -23,6 +24,7 @@ from wanderer_twisted.records import (
     Commit,
     FeedPage,
     FeedPosition,
+    FeedsThatCount,
     Hole,
     Package,
     Record,
@@ -267,13 +269,29 @@ class Trouble(IngestCase):
         self.clock.pump([1.0] * 540)
         self.assertEqual(self.announced(), [])
         self.assertEqual(self.service.status().reason, "The body of 1 is lacking: down")
-        self.clock.pump([1.0] * 63)
+        self.clock.pump([1.0] * 60)
         self.settle()
         self.assertEqual(self.announced(), [2])
         (hole,) = self.successResultOf(self.store.read_holes())
-        self.assertEqual((hole.feed, hole.since, hole.until), ("fake", NOW, NOW + 602))
+        # Feeds keep a day: nobody knows when it was published.
+        self.assertEqual(
+            (hole.feed, hole.since, hole.until), ("fake", NOW - DAY, NOW + 542)
+        )
         # Behind it the feed is whole again, whatever it says itself.
-        self.assertEqual(self.position(), FeedPosition("fake", "2", NOW + 602))
+        self.assertEqual(self.position(), FeedPosition("fake", "2", NOW + 542))
+
+    def test_hole_behind_what_is_known(self) -> None:
+        """
+        What was given up was published since the last that is stored.
+        """
+        self.start()
+        self.feed.give(FeedPage([package(1, NOW - 7200)]))
+        self.settle()
+        self.bodies.errors[2] = [UpstreamError("down", 601)]
+        self.feed.give(FeedPage([package(2, has_body=False)]))
+        self.settle()
+        (hole,) = self.successResultOf(self.store.read_holes())
+        self.assertEqual((hole.since, hole.until), (NOW - 7200, NOW))
 
     def test_unexpected(self) -> None:
         """
@@ -438,7 +456,9 @@ class Current(IngestCase):
     """
 
     def assert_current(self, expected: bool) -> None:
-        self.assertEqual(current([self.service]), ["fake"] if expected else [])
+        self.assertEqual(
+            that_count([self.service]), FeedsThatCount(["fake"], current=expected)
+        )
 
     def test_start(self) -> None:
         """

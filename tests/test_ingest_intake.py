@@ -12,7 +12,7 @@ from zope.interface.verify import verifyObject
 from tests.support.past import NOW, PastCase, package
 from wanderer_twisted.encoding import loads
 from wanderer_twisted.ingest import intake
-from wanderer_twisted.ingest.intake import Prepared
+from wanderer_twisted.ingest.intake import PATIENCE_OF_FEEDS, Intake, Prepared
 from wanderer_twisted.interfaces import IBodySource, Refused, UpstreamError
 from wanderer_twisted.records import Package
 
@@ -184,32 +184,52 @@ class Bodies(IntakeCase):
         self.clock.pump([1.0] * 540)
         self.assertNoResult(preparing)
         self.assertEqual(self.intake.trouble, "The body of 1 is lacking: down")
-        self.clock.pump([1.0] * 63)
+        self.clock.pump([1.0] * 60)
         prepared = self.successResultOf(preparing)
         (reject,) = prepared.rejects
         self.assertEqual(reject.reason, "Its body can't be had: down")
         self.assertTrue(prepared.lacking)
         self.assertEqual(self.intake.trouble, "")
 
-    def test_as_long_as_esi_says(self) -> None:
+    def test_downtime(self) -> None:
         """
-        Its daily downtime is longer than our patience, and no reason to give up.
+        A feed waits for the end of ESI's daily downtime; who can be asked again by
+        others gives up at once.
         """
-        self.bodies.errors[1] = [UpstreamError("downtime", 1320)]
+        down = UpstreamError("downtime", 1320)
+        self.bodies.errors[1] = [down, down]
+        self.assertTrue(self.prepared(self.lacking[0]).lacking)
+        self.intake = Intake(self.clock, self.bodies, self.names, PATIENCE_OF_FEEDS)
         preparing = self.prepare(self.lacking[0])
+        self.assertIn("downtime", self.intake.trouble)
         self.clock.advance(1319)
         self.assertNoResult(preparing)
         self.clock.advance(1)
         self.assertEqual(self.ids(self.successResultOf(preparing)), [1])
 
-    def test_not_for_ever(self) -> None:
+    def test_told_after_a_minute(self) -> None:
         """
-        Not for longer than an hour, whatever it says.
+        That it waits is told when it has for a while, however often it asks.
         """
-        self.bodies.errors[1] = [UpstreamError("closed", 1e9)] * 2
+        self.bodies.errors[1] = [UpstreamError("busy", 10)] * 100
         preparing = self.prepare(self.lacking[0])
-        self.clock.advance(3600)
-        self.assertTrue(self.successResultOf(preparing).lacking)
+        self.clock.pump([10.0] * 4)
+        self.assertEqual(self.intake.trouble, "")
+        self.clock.pump([10.0])
+        self.assertIn("busy", self.intake.trouble)
+        preparing.cancel()
+        self.failureResultOf(preparing, CancelledError)
+        self.assertEqual(self.intake.trouble, "")
+
+    def test_never(self) -> None:
+        """
+        What is given up a day later still will not come.
+        """
+        never = UpstreamError("down", 3600)
+        self.bodies.errors[1] = [never] * 3
+        for later, may_come in ((0, True), (3600, True), (86_400, False)):
+            self.clock.advance(later)
+            self.assertEqual(self.prepared(self.lacking[0]).lacking, may_come)
 
     def test_nothing_to_ask_by(self) -> None:
         """

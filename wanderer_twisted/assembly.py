@@ -17,7 +17,7 @@ from wanderer_twisted.config import Manhole, Settings, Token
 from wanderer_twisted.front import Front
 from wanderer_twisted.ground import Ground, make_feeds, make_rounds
 from wanderer_twisted.history import History
-from wanderer_twisted.ingest import FeedService, Renamer, current, statuses
+from wanderer_twisted.ingest import FeedService, Renamer, statuses, that_count
 from wanderer_twisted.ingest.intake import PATIENCE_OF_FEEDS
 from wanderer_twisted.ops import metrics
 from wanderer_twisted.ops.console import Console
@@ -86,7 +86,7 @@ class Server(MultiService):
             ),
             ground.make_intake(),
             self.names,
-            lambda: current(self.feeds),
+            lambda: that_count(self.feeds),
             max_days=settings.history.max_days,
             deadline_seconds=settings.history.deadline_seconds,
             values_deadline_seconds=settings.history.values_deadline_seconds,

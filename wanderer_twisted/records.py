@@ -2,7 +2,7 @@
 The values that pass between sources, ingest, store and streams.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, Literal, NamedTuple
 
 import attrs
@@ -48,6 +48,19 @@ class Hole:
     since: float
     until: float
     seq: int = 0
+
+
+@attrs.frozen
+class FeedsThatCount:
+    """
+    The feeds by which is told what the store has.
+
+    :ivar names: of those that are current; where none is, of all.
+    :ivar current: whether they are: they have brought nearly all that they have.
+    """
+
+    names: Collection[str]
+    current: bool
 
 
 @attrs.frozen

@@ -20,6 +20,7 @@ from wanderer_twisted.records import (
     Commit,
     Coverage,
     FeedPosition,
+    FeedsThatCount,
     Package,
     Report,
 )
@@ -36,7 +37,7 @@ class HistoryCase(PastCase):
     """
     Pages of three rows, a feed that has run for a day, and three histories at once.
 
-    :ivar current: the names of the feeds that count.
+    :ivar current: the names of the feeds that are current.
     """
 
     def setUp(self) -> None:
@@ -62,7 +63,7 @@ class HistoryCase(PastCase):
             self.listings,
             self.intake,
             self.names,
-            feeds=lambda: self.current,
+            feeds=lambda: FeedsThatCount(self.current or ["fake"], bool(self.current)),
             values_deadline_seconds=values_deadline,
             histories_at_once=3,
         )

@@ -46,6 +46,7 @@ class Seen:
     :ivar ended: no page follows it.
     :ivar short: perhaps none does.
     :ivar doubtful: it is empty, which is not believed.
+    :ivar lacking: not all that it lists could be stored.
     """
 
     fetched_at: float
@@ -53,6 +54,7 @@ class Seen:
     ended: bool = False
     short: bool = False
     doubtful: bool = False
+    lacking: bool = False
 
     def reaches(self, cutoff: int) -> bool:
         return self.since is not None and self.since <= cutoff

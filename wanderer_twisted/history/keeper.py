@@ -12,7 +12,7 @@ from twisted.internet.interfaces import IReactorTime
 from wanderer_twisted.history.coverage import Key
 from wanderer_twisted.ingest.committing import AT_ONCE, Committer
 from wanderer_twisted.ingest.intake import Intake
-from wanderer_twisted.interfaces import IKillmailStore, UpstreamError
+from wanderer_twisted.interfaces import IKillmailStore
 from wanderer_twisted.records import Change, Coverage, ListingPage, Package
 
 
@@ -23,10 +23,12 @@ class Kept:
 
     :ivar oldest: UNIX seconds: the kill_time of the last row, where it is known.
     :ivar whole: whether nothing is left of it that could be wanted.
+    :ivar lacking: some bodies of it can't be had now.
     """
 
     oldest: int | None
     whole: bool
+    lacking: bool = False
 
 
 Claim = Callable[[Kept], Coverage | None]
@@ -60,8 +62,6 @@ class Keeper:
         :param cutoff: UNIX seconds; a page without bodies is not read beyond it, as
             each row costs a call.
         :param claim: what the page proves, from what was read of it.
-        :raises UpstreamError: bodies can't be had now. All others are stored, and
-            nothing is claimed: the next walk asks again.
         """
         kept = Kept(None, whole=True)
         complete = await self._valued(page)
@@ -73,11 +73,9 @@ class Keeper:
             rest = [row for later in parts[number:] for row in later]
             enough = limit if all(each.esi is not None for each in rest) else cutoff
             over = not rest or (oldest is not None and oldest < enough)
-            kept = Kept(oldest, whole=not rest or enough == limit)
-            proven = claim(kept) if over and not lacking else None
-            await self._write(key, change, proven)
-            if lacking:
-                raise UpstreamError(f"{len(change.rejects)} killmails have no bodies")
+            lacking = lacking or kept.lacking
+            kept = Kept(oldest, not rest or enough == limit, lacking)
+            await self._write(key, change, claim(kept) if over else None)
             if over:
                 break
         if not parts:

@@ -14,7 +14,12 @@ import attrs
 
 from wanderer_twisted.days import day_of, start_of
 from wanderer_twisted.history.coverage import HOUR
-from wanderer_twisted.records import ArchivedDay, Coverage, FeedPosition
+from wanderer_twisted.records import (
+    ArchivedDay,
+    Coverage,
+    FeedPosition,
+    FeedsThatCount,
+)
 
 
 @attrs.frozen
@@ -23,10 +28,11 @@ class Proof:
     What is proven for every id, held against one cutoff.
 
     :ivar cutoff: UNIX seconds.
-    :ivar feed_since: UNIX seconds: all that was published since then is in the store;
-        None where no feed has begun, or none is current.
+    :ivar feed_since: UNIX seconds: all that was published since then is in the store,
+        or will be as soon as the feed is current again; None where no feed has begun.
     :ivar listed_at: of each whole day of the archive: all of it that was published
         before then is in the store.
+    :ivar current: whether that feed is; while it is not, nothing is proven until now.
     :ivar start: UNIX seconds: how far back a listing must reach. Before it, from the
         cutoff on, there are whole days, one after the other.
     """
@@ -34,6 +40,7 @@ class Proof:
     cutoff: int
     feed_since: float | None = None
     listed_at: Mapping[int, float] = attrs.field(factory=dict, repr=False)
+    current: bool = True
     start: int = attrs.field(init=False)
 
     @start.default
@@ -57,7 +64,7 @@ class Proof:
 
         :param coverage: what a listing has covered of an id.
         """
-        if self.feed_since is None:
+        if self.feed_since is None or not self.current:
             return False
         if self.feed_since <= self.start:
             return True
@@ -84,7 +91,7 @@ class Proof:
         :param coverages: theirs.
         :returns: UNIX seconds, not before the cutoff; None for nowhere.
         """
-        if self.feed_since is None:
+        if self.feed_since is None or not self.current:
             return None
         begins = max((self._begin(each) for each in coverages), default=self.cutoff)
         while begins > self.cutoff:
@@ -115,14 +122,12 @@ class Proof:
 def make_proof(
     cutoff: int,
     positions: Iterable[FeedPosition],
-    feeds: Collection[str],
+    feeds: FeedsThatCount,
     days: Iterable[ArchivedDay],
 ) -> Proof:
-    """
-    :param feeds: the names of those that are current.
-    """
     listed_at = {each.day: each.listed_at for each in days if each.complete}
-    return Proof(cutoff, feeds_since(positions, feeds), listed_at)
+    since = feeds_since(positions, feeds.names)
+    return Proof(cutoff, since, listed_at, feeds.current)
 
 
 def feeds_since(
@@ -131,8 +136,7 @@ def feeds_since(
     """
     Since when some feed of these has been uninterrupted; None where none has begun.
 
-    :param feeds: the names of those that are current: a position outlives its feed, and
-        stays where it is while the feed is behind.
+    :param feeds: the names of those that count: a position outlives its feed.
     """
     spans = [each.since for each in positions if each.feed in feeds]
     return min(spans, default=None)

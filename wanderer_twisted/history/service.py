@@ -2,7 +2,7 @@
 Who wants the past of which ids.
 """
 
-from collections.abc import Callable, Collection, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from twisted.application.service import Service
@@ -28,7 +28,7 @@ from wanderer_twisted.interfaces import (
     StoreUnavailable,
 )
 from wanderer_twisted.partition import Filter
-from wanderer_twisted.records import Report
+from wanderer_twisted.records import FeedsThatCount, Report
 
 
 @implementer(IHistory)
@@ -37,8 +37,8 @@ class History(Service):
     Sees to it that the store holds the past of some ids, with values and names.
 
     :param intake: one of its own.
-    :param feeds: gives the names of the feeds that are current: one that is behind
-        lacks what was published since.
+    :param feeds: gives those that count: one that is behind lacks what was published
+        since.
     :param max_days: how far back anybody may look.
     :param deadline_seconds: what a request may take, from its turn, where killmails
         are lacking, or values by which it filters.
@@ -58,7 +58,7 @@ class History(Service):
         listings: IListingSource,
         intake: Intake,
         names: NameBook,
-        feeds: Callable[[], Collection[str]],
+        feeds: Callable[[], FeedsThatCount],
         max_days: int = 90,
         deadline_seconds: float = 30.0,
         values_deadline_seconds: float = 1.0,

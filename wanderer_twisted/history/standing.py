@@ -12,7 +12,7 @@ from wanderer_twisted.history.coverage import Key, keys
 from wanderer_twisted.history.proof import Proof, feeds_since, is_fresh, make_proof
 from wanderer_twisted.interfaces import IKillmailStore
 from wanderer_twisted.partition import KINDS, Filter
-from wanderer_twisted.records import Coverage, Report
+from wanderer_twisted.records import Coverage, FeedsThatCount, Report
 
 
 @attrs.frozen
@@ -77,13 +77,12 @@ class Standing:
 
 async def read_standing(
     store: IKillmailStore,
-    feeds: Collection[str],
+    feeds: FeedsThatCount,
     wanted: Filter,
     cutoff: int,
     with_values: bool,
 ) -> Standing:
     """
-    :param feeds: the names of those that are current.
     :param with_values: whether it matters which values are lacking.
     """
     asked = keys(wanted)
@@ -106,7 +105,7 @@ async def read_standing(
 
 
 async def read_listed(
-    store: IKillmailStore, feeds: Collection[str], key: Key
+    store: IKillmailStore, feeds: FeedsThatCount, key: Key
 ) -> tuple[Coverage | None, float | None]:
     """
     What a listing has covered of one id, and since when the feed has been
@@ -115,7 +114,7 @@ async def read_listed(
     kind, owner = key
     found = await store.read_coverage(kind, [owner])
     positions = await store.read_positions()
-    return found.get(owner), feeds_since(positions, feeds)
+    return found.get(owner), feeds_since(positions, feeds.names)
 
 
 async def together(*reads: "Deferred[Any] | Coroutine[Any, Any, Any]") -> list[Any]:

@@ -4,6 +4,7 @@ The way back through one listing, page by page.
 
 from math import inf
 
+import attrs
 from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 
@@ -21,7 +22,7 @@ from wanderer_twisted.history.coverage import (
 from wanderer_twisted.history.keeper import Keeper, Kept, last_time
 from wanderer_twisted.history.lister import Lister
 from wanderer_twisted.history.proof import is_fresh, joins
-from wanderer_twisted.interfaces import IKillmailStore
+from wanderer_twisted.interfaces import IKillmailStore, UpstreamError
 from wanderer_twisted.partition import Filter, Snapshot
 from wanderer_twisted.records import BatchLimits, Coverage, ListingPage, Place
 
@@ -64,28 +65,34 @@ class Walk:
         self._feed_since = feed_since
         self._asked_at = inf  # of the pages that the next claim rests on, the first
         self._storing: Deferred[Seen] | None = None
+        self._lacking = False  # so nothing is proven any more
 
     async def go(self, cutoff: int) -> None:
         """
         Walk back to *cutoff*, or as far as the listing goes.
 
-        :raises UpstreamError: a page could not be had for a long time; the pages before
-            it are stored.
+        :raises UpstreamError: a page could not be had for a long time, and the pages
+            before it are stored; or bodies could not, and all others are.
         """
         try:
-            if not self._first_page_falls_short(cutoff):
-                seen = await self._see(PageKey(1), cutoff)
-                if seen.short and not (seen.doubtful or seen.reaches(cutoff)):
-                    seen = await self._see(PageKey(2), cutoff)  # empty: that was all
-                if seen.reaches(cutoff):
-                    return
-            await self._walk_months(cutoff)
+            await self._go(cutoff)
         except CancelledError:
             if self._storing is not None:
                 self._storing.cancel()
             raise
         finally:
             await self._stored()
+        if self._lacking:
+            raise UpstreamError("Not all bodies can be had now")
+
+    async def _go(self, cutoff: int) -> None:
+        if not self._first_page_falls_short(cutoff):
+            seen = await self._see(PageKey(1), cutoff)
+            if seen.short and not (seen.doubtful or seen.reaches(cutoff)):
+                seen = await self._see(PageKey(2), cutoff)  # empty: that was all
+            if seen.reaches(cutoff):
+                return
+        await self._walk_months(cutoff)
 
     def _first_page_falls_short(self, cutoff: int) -> bool:
         """
@@ -146,7 +153,8 @@ class Walk:
         self, place: PageKey, page: ListingPage, cutoff: int, doubtful: bool
     ) -> Seen:
         def seen_in(kept: Kept) -> Seen:
-            return weigh(place, page, kept.oldest, self._limit, kept.whole)
+            seen = weigh(place, page, kept.oldest, self._limit, kept.whole)
+            return attrs.evolve(seen, lacking=kept.lacking)
 
         kept = Kept(None, whole=True)
         try:
@@ -206,7 +214,8 @@ class Walk:
         What all pages up to this one prove; None where as much is known already.
         """
         self._asked_at = min(self._asked_at, seen.fetched_at)
-        if seen.since is None:
+        self._lacking = self._lacking or seen.lacking
+        if seen.since is None or self._lacking:
             return None
         kind, owner = self._key
         until = self._asked_at - LAG

@@ -2,7 +2,7 @@
 All the listings that are being walked, each once for all who want it.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 
 import attrs
 from twisted.internet.defer import Deferred
@@ -16,6 +16,7 @@ from wanderer_twisted.history.standing import read_listed
 from wanderer_twisted.history.turns import Turns
 from wanderer_twisted.history.walk import Walk
 from wanderer_twisted.interfaces import IKillmailStore, UpstreamError
+from wanderer_twisted.records import FeedsThatCount
 from wanderer_twisted.tasks import Tasks
 
 _WALKS = 10_000
@@ -38,7 +39,7 @@ class Walks:
     """
     What nobody waits for any more goes on behind what somebody does.
 
-    :param feeds: gives the names of the feeds that are current.
+    :param feeds: gives those that count.
     :param reach: seconds to look back at most.
     """
 
@@ -48,7 +49,7 @@ class Walks:
         self,
         clock: IReactorTime,
         store: IKillmailStore,
-        feeds: Callable[[], Collection[str]],
+        feeds: Callable[[], FeedsThatCount],
         lister: Lister,
         keeper: Keeper,
         turns: Turns,

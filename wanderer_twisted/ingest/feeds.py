@@ -2,7 +2,7 @@
 The poll loop of a feed.
 """
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import attrs
 from twisted.application.service import Service
@@ -16,7 +16,7 @@ from wanderer_twisted.ingest.committing import Committer
 from wanderer_twisted.ingest.intake import Intake
 from wanderer_twisted.ingest.pages import Ingest
 from wanderer_twisted.interfaces import IKillmailFeed, IKillmailStore, UpstreamError
-from wanderer_twisted.records import FeedStatus
+from wanderer_twisted.records import FeedStatus, FeedsThatCount
 from wanderer_twisted.sources.feed import FAILING_AFTER
 from wanderer_twisted.tasks import Tasks
 
@@ -136,11 +136,13 @@ class FeedService(Service):
         return page.pause
 
 
-def current(feeds: Iterable[FeedService]) -> Collection[str]:
+def that_count(feeds: Sequence[FeedService]) -> FeedsThatCount:
     """
-    The names of those that are current.
+    Those of *feeds* that say what the store has.
     """
-    return [feed.name for feed in feeds if feed.is_current()]
+    current = [feed.name for feed in feeds if feed.is_current()]
+    names = current or [feed.name for feed in feeds]
+    return FeedsThatCount(names, bool(current))
 
 
 def statuses(feeds: Iterable[FeedService]) -> Sequence[FeedStatus]:

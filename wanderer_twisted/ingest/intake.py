@@ -35,15 +35,19 @@ from wanderer_twisted.partition import Kind
 from wanderer_twisted.records import Entry, Package, Reject
 
 #: Seconds for which a body that can't be had now is asked for again. A history may be
-#: asked for again; what a feed gave up would be lost, and RedisQ keeps what follows for
-#: three hours (contracts.md §1).
+#: asked for again; what a feed gives up is a hole. Its patience is longer than ESI's
+#: daily downtime, and shorter than RedisQ's, which keeps what follows for three hours
+#: (contracts.md §1).
 PATIENCE = 600.0
-PATIENCE_OF_FEEDS = 7200.0
+PATIENCE_OF_FEEDS = 3600.0
 
-#: Seconds to wait for the next try at most, whatever ESI says, and from how many on it
-#: is worth telling.
-_LONGEST_PAUSE = 3600.0
-_LONG_PAUSE = 60.0
+#: Seconds after which waiting for a body is worth telling.
+_LONG = 60.0
+
+#: A body that is given up again so long after the first time will never be had. How
+#: many of them are remembered.
+_FOR_EVER = 86_400.0
+_GIVEN_UP = 1_000
 
 _BODIES_AT_ONCE = 8
 _DOCUMENT = 65536
@@ -100,6 +104,7 @@ class Intake:
         self._patience = patience
         self._slots = DeferredSemaphore(_BODIES_AT_ONCE)
         self._waits: dict[int, str] = {}
+        self._given_up: dict[int, float] = {}  # when first
 
     @property
     def trouble(self) -> str:
@@ -160,7 +165,7 @@ class Intake:
         except BadKillmail as error:
             return _SetAside(str(error))
         except UpstreamError as error:
-            for_now = not isinstance(error, Refused)
+            for_now = not isinstance(error, Refused) and self._may_come(package)
             return _SetAside(f"Its body can't be had: {error.reason}", for_now)
         except Exception as error:
             self._log.failure("killmail {id} is set aside", id=package.killmail_id)
@@ -179,7 +184,7 @@ class Intake:
         id, hash = package.killmail_id, package.hash
         if id is None or hash is None:
             raise BadKillmail("It has no body, and no id and hash to fetch one by")
-        pauses = backoff(2, _LONG_PAUSE)
+        pauses, begun = backoff(2, 60), self._clock.seconds()
         try:
             while True:
                 try:
@@ -189,16 +194,25 @@ class Intake:
                 except Refused:
                     raise
                 except UpstreamError as error:
-                    if self._clock.seconds() >= until:
+                    pause = error.retry_after or next(pauses)
+                    next_try = self._clock.seconds() + pause
+                    if next_try > until:
                         raise
-                    # As long as ESI says, also beyond that: its downtime is no reason
-                    # to give up what it had no chance to answer.
-                    pause = min(error.retry_after or next(pauses), _LONGEST_PAUSE)
-                    if pause >= _LONG_PAUSE:
+                    if next_try - begun >= _LONG:
                         self._waits[id] = f"The body of {id} is lacking: {error.reason}"
                 await deferLater(self._clock, pause)
         finally:
             self._waits.pop(id, None)
+
+    def _may_come(self, package: Package) -> bool:
+        """
+        Whether a body that is given up may be had later.
+        """
+        now, id = self._clock.seconds(), package.killmail_id or 0
+        first = self._given_up.setdefault(id, now)
+        while len(self._given_up) > _GIVEN_UP:
+            del self._given_up[next(iter(self._given_up))]
+        return now - first < _FOR_EVER
 
     async def _find_names(self, killmails: Sequence[Killmail], arrived: float) -> Found:
         """

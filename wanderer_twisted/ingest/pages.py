@@ -12,6 +12,7 @@ from twisted.internet.task import deferLater
 from twisted.logger import Logger
 
 from wanderer_twisted.backoff import backoff
+from wanderer_twisted.days import DAY
 from wanderer_twisted.ingest.committing import AT_ONCE, Committer
 from wanderer_twisted.ingest.intake import Intake, Prepared
 from wanderer_twisted.records import Change, FeedPage, Hole, Record
@@ -163,9 +164,9 @@ class Ingest:
         positions = [page.position for page in pages if page.position is not None]
         holes = [hole for page in pages for hole in page.holes]
         if prepared.lacking:  # told, and repaired by the archive, as any other hole
-            now = self._clock.seconds()
-            holes.append(Hole(self._feed, 0, 0, group[0].at, now))
-            self._lacked_until = now
+            self._lacked_until = self._clock.seconds()
+            since = group[0].at - DAY if self.until is None else self.until
+            holes.append(Hole(self._feed, 0, 0, since, self._lacked_until))
         position = None
         if positions:
             since = max(positions[-1].since, self._lacked_until)
