@@ -342,6 +342,26 @@ class Trouble(IngestCase):
 
 
 class Polling(IngestCase):
+    def test_position_read_later(self) -> None:
+        """
+        A position that cannot be read at first, for whatever reason, is read again.
+        """
+        whole = self.store.read_position
+        answers = [fail(ZeroDivisionError())]
+
+        def read_position(name: str) -> Deferred[Any]:
+            return answers.pop() if answers else whole(name)
+
+        self.patch(self.store, "read_position", read_position)
+        self.feed.pages.append(page(1, cursor="1"))
+        self.start()
+        self.settle()
+        self.assertEqual((self.feed.polls, self.feed.restored), (0, []))
+        self.clock.advance(1)
+        self.settle()
+        self.assertEqual((self.announced(), self.feed.restored), ([1], [None]))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
+
     def test_fake_is_a_feed(self) -> None:
         """
         The fake is a feed.

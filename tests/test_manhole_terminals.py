@@ -129,6 +129,15 @@ class TerminalsTests(SyncCase):
         self.assertEqual(connection.send(b"lines()\r\0"), "lines()\none\ntwo\n>>> ")
         self.assertIn("NameError", connection.send(b"nothing\r\n"))
 
+    def test_exit(self) -> None:
+        """
+        Who wants to leave Python leaves the server running.
+        """
+        for line in (b"exit()\r\n", b"raise SystemExit\r\n"):
+            connection = self.come_in()
+            connection.send(line)
+            self.assertTrue(connection.is_left)
+
     def test_typed_ahead(self) -> None:
         """
         A script that sends all at once and knows no telnet is served as well.

@@ -149,6 +149,35 @@ class StreamTests(PageCase):
         await self.see("visible")
         await self.until_shown(*await self.world.play(1))
 
+    async def test_goes_on(self) -> None:
+        """
+        A browser that gives a stream up, as on a proxy's 502, does not come back: the
+        list does, and goes on where it was; but not while nobody sees it.
+        """
+        await self.begin_live(
+            before="""
+            const wait = window.setTimeout;
+            window.setTimeout = (what, ms) => wait(what, ms / 100);
+            window.sources = [];
+            window.EventSource = class extends EventSource {
+                constructor(url) { super(url); sources.push(this); }
+            };
+            """
+        )
+        give_up = (
+            "sources.at(-1).close(); sources.at(-1).dispatchEvent(new Event('error'))"
+        )
+        await self.until_shown(*await self.world.play(1))
+        await self.tab.evaluate(give_up)
+        await self.until_shown(*await self.world.play(2))
+        self.assertIn("last_event_id=", await self.tab.evaluate("sources.at(-1).url"))
+        await self.see("hidden")
+        await self.tab.evaluate(give_up)
+        await self.pause(1.0)
+        self.assertEqual(await self.tab.evaluate("sources.length"), 2)
+        await self.see("visible")
+        await self.until_shown(*await self.world.play(1))
+
     async def see(self, state: str) -> None:
         await self.tab.evaluate(
             f"""{{
@@ -195,6 +224,15 @@ class RefusalTests(PageCase):
         closed = await self.tab.evaluate("document.getElementById('close').disabled")
         self.assertTrue(closed)
 
+    async def test_blanks(self) -> None:
+        """
+        Ids may have blanks between them.
+        """
+        await self.begin()
+        await self.try_stream(" 12  13, 14 ")
+        url = await self.tab.evaluate("url.value")
+        self.assertIn("character_ids=12,13,14", url)
+
     async def test_token(self) -> None:
         """
         A server that asks for a token: the page says so, takes one, and uses it for all
@@ -212,6 +250,7 @@ class RefusalTests(PageCase):
         await self.tab.evaluate("token.focus()")
         await self.tab.type(secret)
         await self.tab.press("Enter")
+        self.assertIn("$TOKEN", await self.tab.evaluate("curl.value"))
         await self.until_said("#live-said", "Following")
         await self.until_phase("live")
         self.assertIn("$TOKEN", await self.tab.evaluate("curl.value"))

@@ -23,6 +23,11 @@ def told_to_stop(self):
     os.kill(os.getpid(), signal.SIGTERM)
 SqliteStore.open = told_to_stop
 """
+#: What it says goes there.
+ON_A_FULL_DISK = """
+import os
+os.dup2(os.open("/dev/full", os.O_WRONLY), 1)
+"""
 
 
 class BackfillTests(ProcessCase):
@@ -111,6 +116,17 @@ class BackfillTests(ProcessCase):
         self.assertIn("The database had ", vacuumed)
         self.assertEqual(self.stored("own"), stored)
         self.assertFalse((self.folder / "own.db.archive").exists())
+
+    async def test_nowhere_to_write(self) -> None:
+        """
+        Output that cannot be written ends it with one line.
+        """
+        await self.prepare()
+        full = self.backfill("own", code=ON_A_FULL_DISK)
+        self.assertEqual(await self.ended(full), 1)
+        self.assertEqual(
+            full.err, "wanderer-backfill: output: No space left on device\n"
+        )
 
     async def test_stopped_at_once(self) -> None:
         """

@@ -72,3 +72,15 @@ class DemoTests(ProcessCase):
         self.assertEqual(curl.status, 0)
         for name in ("connected", "batch", "transition", "killmail"):
             self.assertIn(f"event: {name}\n", curl.out)
+
+    async def test_terminal_closed(self) -> None:
+        """
+        It ends with its terminal, and takes its database with it.
+        """
+        listen = f"tcp:{free_port()}:interface=127.0.0.1"
+        demo = self.twistd("wanderer-sse", "--demo", "--listen", listen)
+        await self.until("a line to try", lambda: "curl" in demo.out, within=30)
+        demo.send(signal.SIGHUP)
+        await self.until("the end of it", lambda: demo.status is not None)
+        self.assertEqual(demo.status, 0)
+        self.assertEqual(list((self.folder / "tmp").iterdir()), [])

@@ -14,6 +14,7 @@ from twisted.internet.protocol import Protocol
 
 from tests.processes import Process, ProcessCase, free_port
 from tests.support.reader import Client
+from wanderer_twisted.encoding import loads
 
 ETC = Path(__file__).parent.parent / "etc"
 NGINX = shutil.which("nginx") or shutil.which("nginx", path="/usr/sbin") or ""
@@ -193,6 +194,34 @@ class Proxied:
         await self.until("a line", lambda: "502" in self.log())
         self.assertIn("/ping", self.log())
         self.assertNotIn("hush", self.log())
+
+    async def test_away(self: Any) -> None:
+        """
+        While the server is away a browser is told to come back: after a bare 502 it
+        never would.
+        """
+        await self.start()
+        await self.own.stop()
+        for path in (
+            "api/v1/kills/stream?heartbeat=60",
+            "api/v1/kills/stream/enhanced",
+        ):
+            response = await treq.get(self.url(path), persistent=False)
+            text = (await response.content()).decode()
+            headers = response.headers
+            self.assertEqual(response.code, 200)
+            self.assertEqual(
+                headers.getRawHeaders("Content-Type"), ["text/event-stream"]
+            )
+            self.assertEqual(
+                headers.getRawHeaders("Access-Control-Allow-Origin"), ["*"]
+            )
+            retry, name, data, *rest = text.split("\n")
+            self.assertEqual((retry, name), ("retry: 5000", "event: error"))
+            self.assertEqual(rest, ["", ""])
+            document = loads(data.removeprefix("data: ").encode())
+            self.assertEqual(document["type"], "unavailable")
+            self.assertEqual(document["retry_after_ms"], 5000)
 
     async def test_long(self: Any) -> None:
         """

@@ -7,7 +7,7 @@ import socket
 from collections.abc import Coroutine
 from typing import Any
 
-from tests.processes import Process, ProcessCase, free_port
+from tests.processes import TWISTD, Process, ProcessCase, free_port
 
 
 class StartsTests(ProcessCase):
@@ -127,6 +127,22 @@ class StartsTests(ProcessCase):
         (line,) = demo.err.splitlines()
         self.assertIn(said, line)
         self.assertEqual(sorted(self.folder.rglob("*")), before)
+
+    async def test_in_the_background(self) -> None:
+        """
+        twistd in the foreground, which waits for its daemon, tells why it did not start
+        and ends.
+        """
+        with socket.create_server(("127.0.0.1", free_port())) as taken:
+            listen = f"tcp:{taken.getsockname()[1]}:interface=127.0.0.1"
+            daemon = self.spawn(
+                *(TWISTD, "--pidfile=own.pid", "--logfile=own.log", "wanderer-sse"),
+                *("--database", "sqlite:own.db", "--admin-listen=", "--listen", listen),
+            )
+            await self.until("the end", lambda: daemon.status is not None)
+        self.assertEqual(daemon.status, 1)
+        self.assertIn("Couldn't listen on 127.0.0.1", daemon.out + daemon.err)
+        self.assertFalse((self.folder / "own.pid").exists())
 
     async def test_check_config(self) -> None:
         """

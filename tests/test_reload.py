@@ -5,17 +5,17 @@ SIGHUP: what changed in the settings, what of it can be, and who gets it.
 import os
 import signal
 from collections.abc import Callable
+from threading import Event, Thread, enumerate
 from typing import Any
 
 from msgspec import convert, structs, to_builtins
 from twisted.internet.testing import MemoryReactorClock
 from twisted.logger import LogEvent, LogLevel, capturedLogs, formatEvent
-from twisted.python.failure import Failure
 
 from tests.support.cases import SyncCase
 from tests.support.server import ServerCase
 from wanderer_twisted.config import ConfigError, Settings, Token
-from wanderer_twisted.ops import logs
+from wanderer_twisted.ops import logs, reload
 from wanderer_twisted.ops.reload import (
     CHANGEABLE,
     Change,
@@ -160,20 +160,13 @@ class ApplyTests(ServerCase):
         self.assertFalse(self.server.tokens.wanted)
 
 
-class Pool:
+class InlineThread:
     """
-    A pool of threads without threads.
+    A thread that is none.
     """
 
-    def callInThreadWithCallback(  # noqa: N802  (Twisted's name)
-        self, told: Callable[..., object], work: Callable[[], object]
-    ) -> None:
-        try:
-            result = work()
-        except Exception:
-            told(False, Failure())
-        else:
-            told(True, result)
+    def __init__(self, target: Callable[[], None], name: str, daemon: bool) -> None:
+        self.start = target
 
 
 class ThreadlessReactor(MemoryReactorClock):
@@ -186,9 +179,6 @@ class ThreadlessReactor(MemoryReactorClock):
     ) -> None:
         self.callLater(0, call, *arguments)
 
-    def getThreadPool(self) -> Pool:  # noqa: N802  (Twisted's name)
-        return Pool()
-
 
 class ReloadTests(SyncCase):
     """
@@ -198,6 +188,7 @@ class ReloadTests(SyncCase):
     def setUp(self) -> None:
         self.before = signal.getsignal(signal.SIGHUP)
         self.addCleanup(signal.signal, signal.SIGHUP, self.before)
+        self.patch(reload, "Thread", InlineThread)
         self.reactor = ThreadlessReactor()
         self.file: Loaded | Exception = Settings(), None
         self.applied: list[Loaded] = []
@@ -296,3 +287,17 @@ class ReloadTests(SyncCase):
         self.file = structs.replace(Settings()), None
         self.hang_up()
         self.assertEqual(len(self.applied), 1)
+
+    def test_disk_that_hangs(self) -> None:
+        """
+        The thread that reads keeps no process from ending.
+        """
+        self.patch(reload, "Thread", Thread)
+        read = Event()
+        self.patch(self.reload, "_load", read.wait)
+        self.start()
+        self.hang_up()
+        (reading,) = [each for each in enumerate() if each.name == "reload"]
+        self.assertTrue(reading.daemon)
+        read.set()
+        reading.join()

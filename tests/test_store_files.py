@@ -47,6 +47,21 @@ class OpeningTests(SyncCase):
         self.successResultOf(first.close())
         self.successResultOf(make_store(path, Clock()).close())
 
+    def test_all_files(self) -> None:
+        """
+        Every connection has opened the log as well: a server that changes its user
+        behind this may not be able to.
+        """
+        path = temporary_path(self)
+        file = DatabaseFile(path)
+        opened = file.open(1, 2)
+        descriptors = Path("/proc/self/fd").iterdir()
+        targets = [os.readlink(each) for each in descriptors if each.is_symlink()]
+        self.assertEqual(targets.count(f"{os.path.realpath(path)}-wal"), 3)
+        for each in (*opened.reading, *opened.writing):
+            each.close()
+        file.release()
+
     def test_no_directory(self) -> None:
         """
         A directory that is not there is not made.

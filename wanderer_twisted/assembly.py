@@ -54,6 +54,7 @@ class Server(MultiService):
     The store opens before all parts and closes behind them.
 
     :param tokens: of those who may ask; None for everybody.
+    :param is_daemon: it runs in the background, and its standard error leads nowhere.
     """
 
     _log = Logger()
@@ -63,9 +64,11 @@ class Server(MultiService):
         settings: Settings,
         reactor: Any,
         tokens: Sequence[Token] | None = None,
+        is_daemon: bool = False,
     ) -> None:
         super().__init__()
         self._reactor = reactor
+        self._is_daemon = is_daemon
         self.tokens = Tokens(reactor, tokens)
         ground = Ground(settings, reactor)
         self.client, self.store, self.names = ground.client, ground.store, ground.names
@@ -218,7 +221,9 @@ class Server(MultiService):
         try:
             self.store.open()
             super().privilegedStartService()
-        except (CannotListenError, DatabaseUnusable) as error:
+        except (CannotListenError, DatabaseUnusable, OSError) as error:
+            if self._is_daemon:  # twistd, which waits in the foreground, tells of it
+                raise
             # Not to sys.stderr, which is twistd's log by now.
             print(f"wanderer-sse: {error}", file=sys.__stderr__)
             raise SystemExit(1) from error

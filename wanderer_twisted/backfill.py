@@ -14,6 +14,7 @@ from wanderer_twisted.config import ConfigError, Settings, load_settings
 from wanderer_twisted.interfaces import StoreUnavailable, UpstreamError
 from wanderer_twisted.progress import Screen
 from wanderer_twisted.store.schema import DatabaseUnusable
+from wanderer_twisted.terminal import abandon
 
 _NAME: Final = "wanderer-backfill"
 _STOP_SECONDS: Final = 10.0
@@ -118,6 +119,9 @@ class Backfill:
             self._screen.fail(f"{error}{_advice(error)}")
         except StoreUnavailable as error:
             self._screen.fail(f"database {path}: {error}")
+        except OSError as error:
+            abandon(sys.stdout)
+            self._screen.fail(f"output: {error.strerror}")
         finally:
             self._screen.end()
             await self._close()

@@ -5,10 +5,12 @@
 import gc
 import os
 import resource
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from types import FrameType
 from typing import Any
 
 import msgspec
@@ -80,6 +82,9 @@ class Options(usage.Options):
         :raises SystemExit: something cannot be used; one line on standard error says
             what. (A UsageError would bury it under the help, on standard output.)
         """
+        if self.parent is not None:  # in a process of ours
+            # A reload that comes before the server can hear it ends it otherwise.
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
             self.settings, self.tokens = self.load()
             if not (self["demo"] and self["database"] is None):
@@ -127,7 +132,9 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         return _make_demo(options, reactor)
     if not options.settings.contact:
         _log.warn("No contact is set; the upstreams ask for an e-mail or URL")
-    server = Server(options.settings, reactor, options.tokens)
+    twistd: Any = options.parent or {}
+    is_daemon = not twistd.get("nodaemon", True)
+    server = Server(options.settings, reactor, options.tokens, is_daemon)
     reload = Reload(reactor, options.load, server.apply, options.settings)
     reload.setServiceParent(server)
     return server
@@ -179,7 +186,14 @@ class Demo(MultiService):
 
     def startService(self) -> None:
         super().startService()
+        signal.signal(signal.SIGHUP, self._hung_up)
         self._reactor.callLater(0, self._print)
+
+    def _hung_up(self, number: int, frame: FrameType | None) -> None:
+        """
+        The terminal is closed: end as ever, or the folder would stay.
+        """
+        self._reactor.callFromThread(self._reactor.stop)
 
     def _print(self) -> None:
         ids = ",".join(map(str, self._ids))

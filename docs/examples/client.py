@@ -73,7 +73,8 @@ def follow(url: str, cursor: str = "") -> Iterator[tuple[str, Any, str]]:
                         failures = 0
             except (httpx.TransportError, Unavailable) as error:
                 print(f"connection lost: {error!r}", file=sys.stderr)
-            time.sleep(min(retry * 2**failures, max(retry, LONGEST_PAUSE)))
+            pause = retry * 2 ** min(failures, 10)
+            time.sleep(min(pause, max(retry, LONGEST_PAUSE)))
 
 
 def show(killmail: dict[str, Any]) -> None:

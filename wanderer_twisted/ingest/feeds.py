@@ -92,10 +92,13 @@ class FeedService(Service):
         return now - self.ingest.until < CURRENT_SECONDS
 
     async def _run(self) -> None:
-        await self._restore()
+        restored = False
         pauses = backoff(1, 60)
         while True:
             try:
+                if not restored:
+                    await self._restore()
+                    restored = True
                 pause = await self._turn()
             except CancelledError:
                 raise

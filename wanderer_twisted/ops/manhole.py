@@ -225,6 +225,8 @@ class Prompt(Manhole):
         self._busy = True
         try:
             super().lineReceived(line)
+        except SystemExit:  # exit() ends this, and not the server
+            self.terminal.loseConnection()
         finally:
             self._busy = False
 

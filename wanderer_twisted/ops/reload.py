@@ -4,15 +4,16 @@ SIGHUP: the settings are read again, and what can change without a restart does.
 
 import signal
 from collections.abc import Callable, Sequence
+from threading import Thread
 from types import FrameType
 from typing import Any, Final
 
 import attrs
 from msgspec import json, structs
 from twisted.application.service import Service
-from twisted.internet.defer import DeferredLock
-from twisted.internet.threads import deferToThreadPool
+from twisted.internet.defer import Deferred, DeferredLock
 from twisted.logger import Logger, LogLevel
+from twisted.python.failure import Failure
 
 from wanderer_twisted.config import ConfigError, Settings, Token
 from wanderer_twisted.config.settings import Section
@@ -134,13 +135,29 @@ class Reload(Service):
 
     async def _reload(self) -> None:
         async with self._one_at_a_time:
-            pool = self._reactor.getThreadPool()
             try:
-                loaded = await deferToThreadPool(self._reactor, pool, self._load)
+                loaded = await self._load_aside()
             except ConfigError as error:
                 self._log.error("Nothing is changed: {reason}", reason=str(error))
             else:
                 self._take(*loaded)
+
+    def _load_aside(self) -> Deferred[Loaded]:
+        """
+        In a thread that nobody waits for: a disk that hangs must not keep the process
+        from ending, as one of the reactor's own threads would.
+        """
+        answer: Deferred[Loaded] = Deferred()
+
+        def load() -> None:
+            try:
+                result: Loaded | Failure = self._load()
+            except Exception:
+                result = Failure()
+            self._reactor.callFromThread(answer.callback, result)
+
+        Thread(target=load, name="reload", daemon=True).start()
+        return answer
 
     def _take(self, settings: Settings, tokens: Sequence[Token] | None) -> None:
         changes = compare(self.settings, settings)

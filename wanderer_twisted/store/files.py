@@ -93,6 +93,9 @@ class DatabaseFile:
                 each.execute("PRAGMA synchronous = FULL")
             for each in connections[writers:]:
                 each.execute("PRAGMA query_only = ON")
+                # Its files are opened with the first read: now, while we still may. One
+                # that may not open the log reads the database without it.
+                each.execute("SELECT 1 FROM meta").fetchone()
         except BaseException:
             for each in connections:
                 each.close()

@@ -2,7 +2,6 @@
 The console script: from a command line to an exit status.
 """
 
-import os
 import signal
 import sys
 from io import TextIOWrapper
@@ -17,6 +16,7 @@ from wanderer_twisted.tail.follower import Follower, Refused, Unavailable
 from wanderer_twisted.tail.options import Options
 from wanderer_twisted.tail.reader import HistoryTold, Reader
 from wanderer_twisted.tail.screen import NAME, Screen
+from wanderer_twisted.terminal import abandon
 
 #: Exit statuses; Options.longdesc tells them to users.
 WELL: Final = 0
@@ -59,7 +59,7 @@ async def run(reactor: Any, agent: IAgent, options: Options, screen: Screen) -> 
     except HistoryTold as end:
         return WELL if end.complete else INCOMPLETE
     except BrokenPipeError:
-        _abandon_output()
+        abandon(sys.stdout, sys.stderr)
         return WELL
     except (Refused, Unavailable) as error:
         screen.warn(str(error))
@@ -89,20 +89,10 @@ def main() -> NoReturn:
         print(f"{NAME}: {error}", file=sys.stderr)
         sys.exit(MISUSED)
     except BrokenPipeError:  # of the help
-        _abandon_output()
+        abandon(sys.stdout, sys.stderr)
         sys.exit(WELL)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # whatever its encoding lacks
             stream.reconfigure(errors="replace")
     react(_run, (options,))
     raise AssertionError("react() ends the process")
-
-
-def _abandon_output() -> None:
-    """
-    Nobody reads us any more; Python, which flushes at its exit, needs not find out.
-    """
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for stream in (sys.stdout, sys.stderr):
-        os.dup2(nowhere, stream.fileno())
-    os.close(nowhere)

@@ -9,6 +9,9 @@ from typing import Final
 from wanderer_twisted.days import DAY
 from wanderer_twisted.web.values import integer
 
+#: Seconds by which a client's clock may be ahead of ours.
+AHEAD: Final = 300
+
 AGO: Final = re.compile(r"([0-9]+)([sSmMhHdD])")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": DAY}
 UNIX: Final = re.compile(r"([0-9]+)(?:\.[0-9]+)?")

@@ -23,12 +23,10 @@ from wanderer_twisted.web.given import (
     from_document,
     from_query,
 )
-from wanderer_twisted.web.moments import read_moment
+from wanderer_twisted.web.moments import AHEAD, read_moment
 from wanderer_twisted.web.values import integer, number, quoted, shown
 
 _LONGEST_CURSOR = 256  # four times a true one; longer ones are wrong without the rest
-#: Seconds by which a client's clock may be ahead of ours.
-_AHEAD = 300
 _ANY_IDS = f"{', '.join(IDS[:-1])} or {IDS[-1]}"
 
 
@@ -156,7 +154,7 @@ class Rules:
                 f"Invalid since: {quoted(text)} is neither a time (ISO 8601 or UNIX"
                 " seconds) nor a duration such as 36h"
             )
-        if moment > now + _AHEAD:
+        if moment > now + AHEAD:
             raise invalid(f"since must not be in the future, got {quoted(text)}")
         self._check_preload("since", wanted)
         return max(min(moment, int(now)), int(now) - self.max_days * DAY)

@@ -16,7 +16,7 @@ from wanderer_twisted.records import Place
 from wanderer_twisted.stream.cursor import base36
 from wanderer_twisted.web.errors import invalid
 from wanderer_twisted.web.given import Parameter, split_query
-from wanderer_twisted.web.moments import read_moment
+from wanderer_twisted.web.moments import AHEAD, read_moment
 from wanderer_twisted.web.values import LONGEST_ECHO, integer, quoted, shown
 
 #: What look-ups may be asked with. How far ``since_hours`` reaches is the operator's.
@@ -177,6 +177,8 @@ def _since(given: Mapping[str, str], now: int, max_days: int) -> int:
     since = read_moment(text, now)
     if since is None:
         raise invalid(f"Invalid since: {quoted(text)} is not a time")
+    if since > now + AHEAD:
+        raise invalid(f"since must not be in the future, got {quoted(text)}")
     # A day more than anybody may ask for: a link is good for so long.
     return min(now, max(since, now - (max_days + 1) * DAY))
 

@@ -30,14 +30,15 @@ export class Live {
     this.#look();
   }
 
-  /** Begin, or begin anew, with what the server says now. */
-  open() {
+  /** Begin, or begin anew, with what the server says now; or go on at a cursor. */
+  open(cursor = '') {
     if (this.#paused) return;
     this.#close();
-    this.#stream = new Stream('', {
+    const told = {
       event: (name, data) => this.#take(name, data),
       phase: (phase, message, status) => this.#move(phase, message, status),
-    });
+    };
+    this.#stream = new Stream('', told, cursor);
   }
 
   #close() {
@@ -86,9 +87,10 @@ export class Live {
     this.#say(phase, words[phase] ?? message);
     if (phase === 'live') this.#warn('');
     if (phase !== 'ended') return;
+    const { cursor } = this.#stream;
     this.#close();
     if (status === 401) this.#told.unauthorized();
-    else this.#timer = setTimeout(() => this.open(), AGAIN_MS);
+    else this.#timer = setTimeout(() => document.hidden || this.open(cursor), AGAIN_MS);
   }
 
   #say(phase, text) {

@@ -29,6 +29,7 @@ const live = new Live({
 
 $('token').addEventListener('change', () => {
   setToken($('token').value);
+  trial.write();
   live.open();
 });
 

@@ -38,15 +38,21 @@ export class Stream {
   #phase = '';
   #told;
 
+  /** Where another stream can go on. */
+  cursor;
+
   /**
    * @param query the parameters, without a token.
    * @param told told.event(name, data, event) and told.phase(phase, message, status).
+   * @param cursor of the stream that this one goes on with.
    */
-  constructor(query, told) {
+  constructor(query, told, cursor = '') {
     this.#query = query;
     this.#told = told;
-    const extra = token ? `token=${encodeURIComponent(token)}` : '';
-    this.#source = new EventSource(address([query, extra].filter(Boolean).join('&')));
+    this.cursor = cursor;
+    const more = Object.entries({ token, last_event_id: cursor })
+      .map(([name, value]) => value && `${name}=${encodeURIComponent(value)}`);
+    this.#source = new EventSource(address([query, ...more].filter(Boolean).join('&')));
     for (const name of [...NAMES, 'error']) {
       this.#source.addEventListener(name, (event) => this.#take(name, event));
     }
@@ -64,6 +70,7 @@ export class Stream {
       return;
     }
     const data = JSON.parse(event.data);
+    this.cursor = event.lastEventId || this.cursor;
     if (name === 'connected') {
       const historical = data.mode === 'historical';
       const how = data.resumed ? 'Resumed' : 'Connected';

@@ -21,9 +21,9 @@ export class Trial {
       event.preventDefault();
       this.#open();
     });
-    $('form').addEventListener('input', () => this.#write());
+    $('form').addEventListener('input', () => this.write());
     $('close').addEventListener('click', () => this.#close());
-    this.#write();
+    this.write();
   }
 
   /** Put an id into one of the form's fields, behind what is there. */
@@ -31,11 +31,11 @@ export class Trial {
     const ids = $(field).value.split(',').map((each) => each.trim()).filter(Boolean);
     if (!ids.includes(id)) ids.push(id);
     $(field).value = ids.join(',');
-    this.#write();
+    this.write();
   }
 
   /** Write down the stream that the form stands for. */
-  #write() {
+  write() {
     const url = address(this.#query());
     const token = hasToken() ? '-H "Authorization: Bearer $TOKEN" ' : '';
     $('url').value = url;
@@ -45,7 +45,7 @@ export class Trial {
   #open() {
     this.#stream?.close();
     this.#events.clear();
-    this.#write();
+    this.write();
     this.#killmails = this.#live = 0;
     for (const step of $('phases').children) this.#note(step.dataset.step, '');
     this.#progress(0, 0);
@@ -62,10 +62,10 @@ export class Trial {
     this.#move('closed', 'Closed');
   }
 
-  /** What the form says, as a query; commas stay readable. */
+  /** What the form says, as a query; commas stay readable, and blanks are some, too. */
   #query() {
     const pairs = [...new FormData($('form'))]
-      .map(([name, value]) => [name, value.replaceAll(/\s/g, '')])
+      .map(([name, value]) => [name, value.trim().replaceAll(/[\s,]+/g, ',')])
       .filter(([name, value]) => value && !(name === 'preload_days' && Number(value) === 0));
     return new URLSearchParams(pairs).toString().replaceAll('%2C', ',');
   }
