@@ -40,8 +40,8 @@ class Walk:
     :param limit: UNIX seconds; nothing older is stored. All of a page back to here is,
         whatever the cutoff: it is there, and somebody may want it next.
     :param coverage: what is covered already.
-    :param feed_since: since when the feed has been uninterrupted; None while it is
-        behind.
+    :param feed_since: since when the feed has been uninterrupted, whether it is current
+        or not.
     """
 
     def __init__(
