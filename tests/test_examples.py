@@ -8,6 +8,7 @@ import shutil
 import signal
 import sys
 from collections import Counter
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import dedent, indent
@@ -54,6 +55,31 @@ class SameTests(SyncCase):
         """
         program = (EXAMPLES / "client.py").read_text()
         self.assertIn(indent(readme_block("python"), "    "), program)
+
+
+class KeepingTests(SyncCase):
+    """
+    The file in which the example in Python keeps its cursor.
+    """
+
+    def test_stopped_meanwhile(self) -> None:
+        """
+        A stop while it is written leaves the cursor of before, and no empty file.
+        """
+        spec = spec_from_file_location("client", EXAMPLES / "client.py")
+        assert spec is not None and spec.loader is not None
+        client = module_from_spec(spec)
+        spec.loader.exec_module(client)
+        kept = Path(self.mktemp())
+        client.keep(kept, "one")
+
+        def stopped(path: Path, text: str) -> None:
+            path.open("w").close()  # as far as it came
+            raise KeyboardInterrupt
+
+        self.patch(Path, "write_text", stopped)
+        self.assertRaises(KeyboardInterrupt, client.keep, kept, "two")
+        self.assertEqual(kept.read_text(), "one")
 
 
 class DemoCase(ProcessCase):

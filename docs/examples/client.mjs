@@ -8,7 +8,7 @@
 // It prints a line for each killmail; what else happens goes to stderr. Without a second
 // argument it begins anew each time that it is started.
 
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 
 // Milliseconds without a byte after which a connection is taken for dead: more than the
@@ -132,6 +132,12 @@ function dealWith(name, data) {
   }
 }
 
+// Whole or not at all: a stop in between must not leave an empty file.
+function keep(path, cursor) {
+  writeFileSync(`${path}.new`, cursor);
+  renameSync(`${path}.new`, path);
+}
+
 function say(text) {
   console.error(text);
 }
@@ -141,7 +147,7 @@ try {
   const cursor = kept && existsSync(kept) ? readFileSync(kept, 'utf8') : '';
   for await (const event of follow(url, cursor)) {
     dealWith(event.name, event.data);
-    if (kept) writeFileSync(kept, event.cursor);
+    if (kept) keep(kept, event.cursor);
   }
 } catch (error) {
   say(error.message);

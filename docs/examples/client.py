@@ -113,6 +113,15 @@ def deal_with(name: str, data: dict[str, Any]) -> None:
             say(f"{data['type']}: {data['message']}")
 
 
+def keep(path: Path, cursor: str) -> None:
+    """
+    Whole or not at all: a stop in between must not leave an empty file.
+    """
+    new = path.with_name(path.name + ".new")
+    new.write_text(cursor)
+    new.replace(path)
+
+
 def say(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
@@ -128,7 +137,7 @@ def main() -> None:
         for name, data, upto in follow(options.url, cursor):
             deal_with(name, data)
             if kept is not None:
-                kept.write_text(upto)
+                keep(kept, upto)
     except Refused as error:
         sys.exit(str(error))
     except KeyboardInterrupt:
