@@ -6,6 +6,7 @@ import sqlite3
 
 import attrs
 from twisted.internet.task import Clock
+from twisted.logger import capturedLogs, formatEvent
 
 from tests.support.cases import SyncCase
 from tests.support.killmails import START, entry
@@ -123,7 +124,10 @@ class TroubleTests(SyncCase):
         other.execute("UPDATE body SET main = x'00' WHERE killmail_id = 10")
         other.commit()
         lesser = entry(10, value=None)
-        (told,) = self.announce(lesser).journal
+        with capturedLogs() as events:
+            (told,) = self.announce(lesser).journal
+        (said,) = map(formatEvent, events)
+        self.assertRegex(said, r"^a stored body is damaged: .*; killmail 10 gets")
         stored = self.successResultOf(self.store.read_killmail(10))
         assert isinstance(told, Record) and stored is not None
         self.assertEqual((told.body, stored.body), (lesser.body, lesser.body))

@@ -28,6 +28,7 @@ from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 
 from wanderer_twisted.archive import planning
+from wanderer_twisted.archive.planning import Spans
 from wanderer_twisted.days import readable
 from wanderer_twisted.ingest.committing import AT_ONCE, Committer
 from wanderer_twisted.ingest.intake import Intake
@@ -44,9 +45,6 @@ T = TypeVar("T")
 
 #: Stages a day: as :func:`wanderer_twisted.store.staging.stage`, but waited for.
 Stage = Callable[[str, str, Ask], Awaitable[Staged]]
-
-#: From when to when, UNIX seconds.
-Spans = Sequence[tuple[float, float]]
 
 #: Ids that the store is asked for at once.
 _IDS_AT_ONCE: Final = 500

@@ -19,6 +19,10 @@ _MADE_BY: Final = MADE_AT + 600
 #: ... at the most so long. What is asked for sooner may be of the day before.
 _MAKING: Final = 2 * 3600
 
+#: From when to when, UNIX seconds.
+Span = tuple[float, float]
+Spans = Sequence[Span]
+
 #: All of time.
 _EVER: Final = (0.0, float(2**53))
 
@@ -149,7 +153,7 @@ def next_run(now: float) -> float:
     return float((now - _MADE_BY) // DAY * DAY + DAY + _MADE_BY)
 
 
-def spans(row: ArchivedDay, holes: Iterable[Hole]) -> Sequence[tuple[float, float]]:
+def spans(row: ArchivedDay, holes: Iterable[Hole]) -> Spans:
     """
     The kill_times of which a killmail that is not stored yet is news: those that a feed
     missed in a hole; and any at all where a version of the day's list had been loaded
@@ -160,7 +164,7 @@ def spans(row: ArchivedDay, holes: Iterable[Hole]) -> Sequence[tuple[float, floa
     return [_span(hole) for hole in holes]
 
 
-def missed(row: ArchivedDay, holes: Iterable[Hole]) -> Sequence[tuple[float, float]]:
+def missed(row: ArchivedDay, holes: Iterable[Hole]) -> Spans:
     """
     The kill_times that a feed missed in holes which this day has not made good: of
     these a killmail that was never announced is news though it is stored, for a history
@@ -173,7 +177,7 @@ def missed(row: ArchivedDay, holes: Iterable[Hole]) -> Sequence[tuple[float, flo
     ]
 
 
-def _span(hole: Hole) -> tuple[float, float]:
+def _span(hole: Hole) -> Span:
     return hole.since - LATE, hole.until
 
 

@@ -167,6 +167,10 @@ class Ingest:
             self._lacked_until = self._clock.seconds()
             since = group[0].at - DAY if self.until is None else self.until
             holes.append(Hole(self._feed, 0, 0, since, self._lacked_until))
+            self._log.error(
+                "{feed} has a hole: bodies of its killmails could not be had",
+                feed=self._feed,
+            )
         position = None
         if positions:
             since = max(positions[-1].since, self._lacked_until)

@@ -134,6 +134,8 @@ class Reload(Service):
             self._tasks.start(self._reload())
 
     async def _reload(self) -> None:
+        if self._one_at_a_time.locked:
+            self._log.warn("The settings are still being read; they will be once more")
         async with self._one_at_a_time:
             try:
                 loaded = await self._load_aside()

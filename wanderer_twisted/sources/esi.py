@@ -19,7 +19,7 @@ from wanderer_twisted.interfaces import (
     Refused,
     UpstreamError,
 )
-from wanderer_twisted.killmail import MAX_KILLMAIL_ID
+from wanderer_twisted.killmail import as_killmail_id
 from wanderer_twisted.records import NamesFound
 from wanderer_twisted.sources.body import BadAnswer
 from wanderer_twisted.sources.exchange import Answer
@@ -73,7 +73,7 @@ class Esi:
     async def body(self, killmail_id: int, hash: str) -> Any:
         if not _HASH.fullmatch(hash):
             raise Refused(f"esi: {hash!r:.60} is no hash")
-        if not 1 <= killmail_id <= MAX_KILLMAIL_ID:
+        if as_killmail_id(killmail_id) is None:
             raise Refused("esi: its id is none that a killmail can have")
         url = f"{self._url}/killmails/{killmail_id}/{hash}/"
         down = self._seconds_down() > 0

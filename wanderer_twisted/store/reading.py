@@ -3,7 +3,7 @@ What is looked up by a key. Each function is one transaction in a reader's threa
 """
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from wanderer_twisted.partition import KINDS, Filter, Kind
 from wanderer_twisted.records import (
@@ -36,16 +36,9 @@ def read_killmail(database: Database, killmail_id: int) -> Record | None:
 
 
 def read_valued(database: Database, ids: Collection[int]) -> Mapping[int, bool]:
-    found: dict[int, bool] = {}
-    with database.reading() as connection:
-        for id in ids:
-            row = connection.execute(
-                "SELECT valued_seq IS NOT NULL FROM killmail WHERE killmail_id = ?",
-                (id,),
-            ).fetchone()
-            if row is not None:
-                found[id] = bool(row[0])
-    return found
+    query = "SELECT valued_seq IS NOT NULL FROM killmail WHERE killmail_id = ?"
+    found = _one_each(database, query, ids)
+    return {id: bool(has_value) for id, has_value in found.items()}
 
 
 def read_absent(database: Database, ids: Collection[int]) -> Collection[int]:
@@ -65,17 +58,8 @@ def read_absent(database: Database, ids: Collection[int]) -> Collection[int]:
 
 
 def read_unannounced(database: Database, ids: Collection[int]) -> Mapping[int, int]:
-    found: dict[int, int] = {}
-    with database.reading() as connection:
-        for id in ids:
-            row = connection.execute(
-                "SELECT kill_time FROM killmail"
-                " WHERE killmail_id = ? AND live_seq IS NULL",
-                (id,),
-            ).fetchone()
-            if row is not None:
-                found[id] = row[0]
-    return found
+    query = "SELECT kill_time FROM killmail WHERE killmail_id = ? AND live_seq IS NULL"
+    return _one_each(database, query, ids)
 
 
 def read_days(database: Database) -> Sequence[ArchivedDay]:
@@ -157,14 +141,22 @@ def read_names(
     """
     :param now: UNIX seconds.
     """
-    found: dict[int, str | None] = {}
+    query = "SELECT name FROM name WHERE id = ? AND (name IS NOT NULL OR kept_at > ?)"
+    return _one_each(database, query, ids, now - UNKNOWN_FOR)
+
+
+def _one_each(
+    database: Database, query: str, ids: Collection[int], *more: object
+) -> dict[int, Any]:
+    """
+    One column of those of *ids* that have a row.
+
+    :param query: of an id, and of *more* behind it.
+    """
+    found = {}
     with database.reading() as connection:
         for id in ids:
-            row = connection.execute(
-                "SELECT name FROM name"
-                " WHERE id = ? AND (name IS NOT NULL OR kept_at > ?)",
-                (id, now - UNKNOWN_FOR),
-            ).fetchone()
+            row = connection.execute(query, (id, *more)).fetchone()
             if row is not None:
                 found[id] = row[0]
     return found

@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import attrs
+from twisted.logger import Logger
 
 from wanderer_twisted.encoding import loads
 from wanderer_twisted.interfaces import StoreUnavailable
@@ -123,6 +124,8 @@ class _Writer:
     One transaction, and the counter while it runs.
     """
 
+    _log = Logger()
+
     def __init__(
         self, database: Database, connection: sqlite3.Connection, now: float
     ) -> None:
@@ -222,7 +225,7 @@ class _Writer:
         new = zkb_rank(entry.killmail.zkb, value), NAMED if entry.named else WAITING
         better, stored = new > (zkb, named), None
         if announced and not better:
-            stored = self._stored_body(row)
+            stored = self._stored_body(facts.killmail_id, row)
             better = stored is None
         if better:
             self._set("zkb = ?, named = ?", facts, *new)
@@ -238,13 +241,14 @@ class _Writer:
             return None
         return Record(facts, stored or entry.body, sizes_in(row))
 
-    def _stored_body(self, row: tuple[Any, ...]) -> Body | None:
+    def _stored_body(self, id: int, row: tuple[Any, ...]) -> Body | None:
         """
         None where it is damaged: then any other is better.
         """
         try:
             return body_of(row, self._codec)
-        except StoreUnavailable:
+        except StoreUnavailable as error:
+            self._log.error("{error}; killmail {id} gets another", error=error, id=id)
             return None
 
     def _set(self, assignments: str, facts: Facts, *values: object) -> None:
