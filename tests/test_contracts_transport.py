@@ -23,7 +23,8 @@ from wanderer_twisted.frames import GZIP_HEAD, Event, Frame, chunk
 from wanderer_twisted.interfaces import IClientTransport
 from wanderer_twisted.web.addresses import Proxies
 from wanderer_twisted.web.cors import Cors
-from wanderer_twisted.web.site import PublicRequest, PublicSite
+from wanderer_twisted.web.request import PublicRequest
+from wanderer_twisted.web.site import PublicSite
 from wanderer_twisted.web.transport import SSETransport, unsent
 
 FRAME = Frame("x", b"data: " + b"x" * 10_000 + b"\n")

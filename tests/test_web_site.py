@@ -25,7 +25,7 @@ from tests.support.web import (
 )
 from wanderer_twisted.frames import Event, Frame
 from wanderer_twisted.web.channel import MAX_BODY_BYTES, MAX_HEAD_BYTES
-from wanderer_twisted.web.site import PublicRequest
+from wanderer_twisted.web.request import PublicRequest
 
 STREAM = "/api/v1/kills/stream"
 LINE = b"GET /ping HTTP/1.1\r\n"

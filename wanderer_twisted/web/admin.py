@@ -20,9 +20,10 @@ from wanderer_twisted.web.answers import answer, answer_json
 from wanderer_twisted.web.cors import Cors
 from wanderer_twisted.web.errors import invalid
 from wanderer_twisted.web.given import split_query
+from wanderer_twisted.web.request import PublicRequest
 from wanderer_twisted.web.rooms import Rooms, make_app
 from wanderer_twisted.web.selection import read_nothing
-from wanderer_twisted.web.site import PublicRequest, PublicSite
+from wanderer_twisted.web.site import PublicSite
 from wanderer_twisted.web.values import LONGEST_ECHO, integer, quoted
 
 MOST: Final = 10_000

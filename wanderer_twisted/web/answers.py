@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from hashlib import blake2b
 
 from wanderer_twisted.encoding import timestamp
-from wanderer_twisted.web.site import PublicRequest
+from wanderer_twisted.web.request import PublicRequest
 
 
 def answer_json(request: PublicRequest, status: int, body: bytes) -> bytes:

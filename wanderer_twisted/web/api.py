@@ -38,8 +38,8 @@ from wanderer_twisted.web.errors import (
 )
 from wanderer_twisted.web.given import refuse_query
 from wanderer_twisted.web.parameters import Asked, Rules
+from wanderer_twisted.web.request import PublicRequest
 from wanderer_twisted.web.rooms import answer_preflight, make_app
-from wanderer_twisted.web.site import PublicRequest
 from wanderer_twisted.web.transport import SSETransport, set_stream_headers
 
 Health = Callable[[], tuple[bool, Mapping[str, Any]]]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from wanderer_twisted.web.errors import invalid, unsupported_media_type
-from wanderer_twisted.web.site import PublicRequest
+from wanderer_twisted.web.request import PublicRequest
 
 
 def read_object(request: PublicRequest) -> dict[str, Any]:

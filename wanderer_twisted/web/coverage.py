@@ -14,9 +14,9 @@ from wanderer_twisted.interfaces import IKillmailStore, StoreUnavailable
 from wanderer_twisted.records import ArchivedDay, Hole
 from wanderer_twisted.web.answers import answer_tagged, tag_of
 from wanderer_twisted.web.errors import unavailable
+from wanderer_twisted.web.request import PublicRequest
 from wanderer_twisted.web.rooms import answer_preflight, make_app
 from wanderer_twisted.web.selection import read_nothing
-from wanderer_twisted.web.site import PublicRequest
 
 #: A feed that was broken for long has many.
 MOST_HOLES: Final = 1000

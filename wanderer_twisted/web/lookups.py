@@ -22,6 +22,7 @@ from wanderer_twisted.web.errors import unavailable
 from wanderer_twisted.web.given import refuse_query
 from wanderer_twisted.web.outstanding import Outstanding
 from wanderer_twisted.web.pages import Page, read_page
+from wanderer_twisted.web.request import PublicRequest
 from wanderer_twisted.web.rooms import answer_preflight, make_app
 from wanderer_twisted.web.selection import (
     OF_A_COUNT,
@@ -31,7 +32,6 @@ from wanderer_twisted.web.selection import (
     read_posted,
     read_selection,
 )
-from wanderer_twisted.web.site import PublicRequest
 
 _BASE = "/api/v1/kills"
 _CHARACTER = f"{_BASE}/character/<text>"

@@ -9,7 +9,7 @@ from typing import Any
 from twisted.internet.defer import DeferredSemaphore
 
 from wanderer_twisted.web.errors import busy
-from wanderer_twisted.web.site import PublicRequest
+from wanderer_twisted.web.request import PublicRequest
 from wanderer_twisted.web.transport import unsent
 
 

@@ -13,8 +13,8 @@ import attrs
 
 from wanderer_twisted.web.answers import answer, is_known, tag_of
 from wanderer_twisted.web.errors import not_found
+from wanderer_twisted.web.request import PublicRequest
 from wanderer_twisted.web.rooms import answer_preflight, make_app
-from wanderer_twisted.web.site import PublicRequest
 
 _INDEX: Final = "index.html"
 _FILE: Final = "/static/<name>"

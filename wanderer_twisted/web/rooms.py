@@ -21,7 +21,7 @@ from wanderer_twisted.web.errors import (
     method_not_allowed,
     not_found,
 )
-from wanderer_twisted.web.site import PublicRequest
+from wanderer_twisted.web.request import PublicRequest
 from wanderer_twisted.web.tokens import find_token
 
 #: What lies beneath is for those with a token, where tokens are wanted.

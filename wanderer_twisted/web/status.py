@@ -5,8 +5,8 @@ How the server is, for whoever may ask: pages that show it, machines that watch 
 from collections.abc import Callable
 
 from wanderer_twisted.web.answers import answer_json
+from wanderer_twisted.web.request import PublicRequest
 from wanderer_twisted.web.rooms import answer_preflight, make_app
-from wanderer_twisted.web.site import PublicRequest
 
 
 class StatusRoom:

@@ -29,7 +29,8 @@ from zope.interface import implementer
 from wanderer_twisted.frames import Event, GzipStream, chunk
 from wanderer_twisted.interfaces import IClientTransport
 from wanderer_twisted.web.channel import LAST_BYTES_SECONDS, MAX_BEHIND_LAST
-from wanderer_twisted.web.site import PublicRequest, PublicSite
+from wanderer_twisted.web.request import PublicRequest
+from wanderer_twisted.web.site import PublicSite
 
 _TYPE: Final = b"text/event-stream; charset=utf-8"
 

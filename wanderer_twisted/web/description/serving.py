@@ -11,8 +11,8 @@ from wanderer_twisted.web.answers import answer_json, is_known, tag_of
 from wanderer_twisted.web.description.asyncapi import asyncapi
 from wanderer_twisted.web.description.openapi import openapi
 from wanderer_twisted.web.parameters import Rules
+from wanderer_twisted.web.request import PublicRequest
 from wanderer_twisted.web.rooms import answer_preflight, make_app
-from wanderer_twisted.web.site import PublicRequest
 
 _OPENAPI: Final = "/api/openapi"
 _ASYNCAPI: Final = "/api/asyncapi"
