@@ -16,7 +16,7 @@ from bench.killmails import FIRST_ARCHIVE_ID
 from wanderer_twisted.days import DAY, compact, day_of, start_of
 from wanderer_twisted.encoding import dumps
 from wanderer_twisted.simulator.data import Template
-from wanderer_twisted.simulator.world import Posting
+from wanderer_twisted.simulator.postings import Posting
 
 _LEVEL = 6
 

@@ -13,7 +13,7 @@ from wanderer_twisted.partition import Kind
 from wanderer_twisted.records import Entry
 from wanderer_twisted.simulator.data import Data, Template, read, read_shipped
 from wanderer_twisted.simulator.names import Names
-from wanderer_twisted.simulator.world import Posting
+from wanderer_twisted.simulator.postings import Posting
 
 #: Ids of what is repeated; no killmail of the data has one as high.
 FIRST_ARCHIVE_ID = 300_000_000

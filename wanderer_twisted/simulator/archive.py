@@ -13,7 +13,8 @@ from wanderer_twisted.encoding import dumps
 from wanderer_twisted.simulator.data import php
 from wanderer_twisted.simulator.defects import Defects
 from wanderer_twisted.simulator.exchange import Reply, html_reply
-from wanderer_twisted.simulator.world import Posting, World
+from wanderer_twisted.simulator.postings import Posting
+from wanderer_twisted.simulator.world import World
 
 #: The archive is made once a day, at 06:00 UTC.
 _MADE_AT: Final = 6 * 3_600

@@ -23,7 +23,7 @@ from wanderer_twisted.killmail import BadKillmail, decode
 from wanderer_twisted.simulator.appraisal import appraise
 
 if TYPE_CHECKING:
-    from wanderer_twisted.simulator.world import Posting
+    from wanderer_twisted.simulator.postings import Posting
 
 _ENTITIES = {
     "character_id": "characterID",

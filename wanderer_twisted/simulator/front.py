@@ -24,9 +24,10 @@ from wanderer_twisted.simulator.esi import ESI
 from wanderer_twisted.simulator.exchange import Ask, Reply, Upstream, html_reply
 from wanderer_twisted.simulator.faults import Fault
 from wanderer_twisted.simulator.player import Player
+from wanderer_twisted.simulator.postings import Logged
 from wanderer_twisted.simulator.r2z2 import R2Z2
 from wanderer_twisted.simulator.redisq import RedisQ
-from wanderer_twisted.simulator.world import Logged, World
+from wanderer_twisted.simulator.world import World
 from wanderer_twisted.simulator.zkillboard import ZKillboard
 
 _LARGEST = 1 << 20  # bytes read of a request

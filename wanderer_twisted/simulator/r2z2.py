@@ -15,7 +15,8 @@ from wanderer_twisted.simulator.exchange import (
     html_reply,
     json_reply,
 )
-from wanderer_twisted.simulator.world import Posting, Slot, World
+from wanderer_twisted.simulator.postings import Posting, Slot
+from wanderer_twisted.simulator.world import World
 
 #: A 404 that was handed out stays in the edge's cache until the file's URL is purged,
 #: so many seconds after its upload.

@@ -19,9 +19,10 @@ from wanderer_twisted.simulator.exchange import (
     json_reply,
     redirect,
 )
+from wanderer_twisted.simulator.postings import Posting
 from wanderer_twisted.simulator.r2z2 import full_zkb
 from wanderer_twisted.simulator.redisq_filter import BadFilter, Test, parse
-from wanderer_twisted.simulator.world import Posting, World
+from wanderer_twisted.simulator.world import World
 
 _REMEMBERED = 10_800  # seconds for which queues and packages live
 _LONGEST_WAIT = 10

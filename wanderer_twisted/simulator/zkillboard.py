@@ -18,7 +18,8 @@ from wanderer_twisted.simulator.exchange import (
     json_reply,
     redirect,
 )
-from wanderer_twisted.simulator.world import Posting, World
+from wanderer_twisted.simulator.postings import Posting
+from wanderer_twisted.simulator.world import World
 
 _PAGE = 200
 _LAST_PAGE = 100
