@@ -21,7 +21,12 @@ Outcome = Literal["each once", "ends for good"]
 Scenario = Literal["straight", "dropped", "restarted", "refused"]
 
 #: Where each program is to be had, for who lacks it.
-_PACKAGES = {"node": "nodejs", "chromium": "chromium", "curl": "curl"}
+_PACKAGES = {
+    "node": "nodejs",
+    "chromium": "chromium",
+    "firefox-esr": "firefox-esr",
+    "curl": "curl",
+}
 
 
 @attrs.frozen
@@ -82,6 +87,12 @@ CLIENTS = [
         "",
         "node/chromium.mjs",
         needs=("node", "chromium"),
+    ),
+    Client(
+        "Firefox's EventSource",
+        "",
+        "node/firefox.mjs",
+        needs=("node", "firefox-esr"),
     ),
     Client("eventsource", "4.1.1", "node/eventsource.mjs", needs=("node",)),
     Client(
