@@ -200,6 +200,41 @@ class Holes(RoundsCase):
         self.assertEqual(self.archive.asked, [])
         self.assertEqual(self.announced(), [1, 2])
 
+    def test_told_late(self) -> None:
+        """
+        So is one that a feed tells of when the day was taken in already, and silently.
+        """
+        self.put(A, [1, 2], at=7200)
+        self.go()
+        self.assertEqual(self.announced(), [])
+        self.miss(A * DAY + 7100, A * DAY + 7300)
+        self.go()
+        self.assertEqual(self.announced(), [1, 2])
+        self.archive.asked.clear()
+        self.go()
+        self.assertEqual(self.archive.asked, [("totals", 0)])
+
+    def test_told_meanwhile(self) -> None:
+        """
+        And one that a feed tells of while the day is being taken in.
+        """
+        self.rounds = self.make_rounds(1)
+        self.put(A, [1, 2], at=7200)
+        self.archive.gate.held = True
+        going = self.begin()
+        for what in ("totals", "listing"):
+            self.run_on(1)
+            self.assertEqual(self.archive.asked[-1][0], what)
+            self.archive.gate.let_one()
+        self.run_on(1)
+        self.miss(A * DAY + 7100, A * DAY + 7300)
+        self.archive.gate.open()
+        self.run_on()
+        self.successResultOf(going)
+        self.assertEqual(self.announced(), [])
+        self.go()
+        self.assertEqual(self.announced(), [1, 2])
+
     def test_none(self) -> None:
         """
         Without a hole and without a backfill nobody is asked for anything.
