@@ -10,12 +10,13 @@ from twisted.logger import capturedLogs
 from zope.interface.verify import verifyObject
 
 from tests.support.backfill import MORNING, TODAY, ArchiveCase
-from tests.support.killmails import DAY
+from tests.support.killmails import DAY, entry
 from wanderer_twisted.interfaces import (
     IArchiveSource,
     StoreUnavailable,
     UpstreamError,
 )
+from wanderer_twisted.records import Change
 
 A, B, C = TODAY - 1, TODAY - 2, TODAY - 3
 HOUR = 3600
@@ -103,6 +104,17 @@ class Done(RoundsCase):
         self.assertEqual(self.asked("listing"), [B])
         self.assertEqual(self.announced(), [7])
         self.assertEqual(self.row(B).expected, 11)
+
+    def test_removed(self) -> None:
+        """
+        A day of which something was removed, when less was kept, is left: it would
+        never be whole.
+        """
+        old = entry(7, kill_time=C * DAY)
+        self.successResultOf(self.store.commit(Change([old])))
+        self.successResultOf(self.store.prune((C + 101) * DAY))
+        self.assertEqual([each.day for each in self.go().days], [A, B])
+        self.assertFalse(self.row(C).complete)
 
     def test_progress(self) -> None:
         """

@@ -186,12 +186,21 @@ class History(Service):
             self._stand(wanted, cutoff, decides), self._store.count_missing(wanted)
         )
         unvalued = self._unvalued(standing) if decides else ()
-        return standing.report(missing, unvalued, self._clock.seconds())
+        is_cut = cutoff == self._kept_since
+        return standing.report(missing, unvalued, is_cut, self._clock.seconds())
 
     # --- what is lacking ---------------------------------------------------------
 
+    @property
+    def _kept_since(self) -> int:
+        """
+        UNIX seconds: nothing from here on was removed.
+        """
+        return self._store.marks.floor_time + 1
+
     def _within_reach(self, cutoff: int) -> int:
-        return max(cutoff, int(self._clock.seconds()) - self._reach)
+        reach = int(self._clock.seconds()) - self._reach
+        return max(cutoff, reach, self._kept_since)
 
     async def _stand(
         self, wanted: Filter, cutoff: int, with_values: bool = True
