@@ -54,11 +54,9 @@ class RedisQCase(SyncCase):
     def tearDown(self) -> None:
         self.assertEqual(self.clock.getDelayedCalls(), [], "a timer is left behind")
 
-    def make_feed(self) -> RedisQFeed:
+    def make_feed(self, queue_id: str = "my queue") -> RedisQFeed:
         client = Client(self.there, self.clock)
-        return make_redisq(
-            client, self.clock, BASE, "my queue", ttw=7, random=Random(1)
-        )
+        return make_redisq(client, self.clock, BASE, queue_id, ttw=7, random=Random(1))
 
     def poll(self) -> FeedPage:
         page = finish(self.clock, self.feed.poll())
@@ -263,6 +261,20 @@ class InterruptionTests(RedisQCase):
         self.assertEqual((hole.first, hole.last), (0, 0))
         self.assertTrue(NOON + 480 <= hole.since <= NOON + 600, hole.since - NOON)
         self.assertEqual(self.position(pages).since, hole.until)
+
+    def test_another_queue(self) -> None:
+        """
+        So it is where the settings name another one: that has nothing of before.
+        """
+        position = self.position(self.run_for(600))
+        self.there.on(LISTEN.replace("my+", "your+"), handed("null", delay=8.0))
+        self.feed = self.make_feed("your queue")
+        self.feed.restore(position)
+        pages = self.run_for(100)
+        (hole,) = [hole for page in pages for hole in page.holes]
+        self.assertTrue(NOON + 480 <= hole.since <= NOON + 600, hole.since - NOON)
+        self.assertEqual(self.position(pages).since, hole.until)
+        self.assertNotIn("your queue", self.position(pages).cursor)
 
     def test_long_failure(self) -> None:
         """

@@ -11,6 +11,7 @@ cut off before its answer, by a stop for instance, and what was handed out while
 store could not be written until the end.
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
 from random import Random
@@ -102,6 +103,7 @@ class RedisQFeed:
         self._clock = clock
         self._url = url
         self._params = {"queueID": queue_id, "ttw": str(ttw)}
+        self._queue = hashlib.sha256(f"{url} {queue_id}".encode()).hexdigest()[:12]
         self._timeout = ttw + 20.0
         self._random = random
         self._health = Health(name, clock)
@@ -119,6 +121,8 @@ class RedisQFeed:
         try:
             cursor = loads(position.cursor.encode())
             listened, empty = float(cursor["listened"]), float(cursor["empty"])
+            if cursor.get("queue", self._queue) != self._queue:
+                listened = 0.0  # to another one: this has nothing of what came since
             handed = None
             if cursor.get("handed"):
                 url, asked_at = cursor["handed"]
@@ -235,7 +239,12 @@ class RedisQFeed:
 
     def _cursor(self) -> str:
         handed = self._handed and [self._handed.url, self._handed.asked_at]
-        cursor = {"listened": self._listened, "empty": self._empty, "handed": handed}
+        cursor = {
+            "queue": self._queue,
+            "listened": self._listened,
+            "empty": self._empty,
+            "handed": handed,
+        }
         return dumps(cursor).decode()
 
     def _redirection(self, answer: Answer) -> str:
