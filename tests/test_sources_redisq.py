@@ -410,6 +410,14 @@ class StopTests(PastCase):
         """
         self.successResultOf(service.stopService())
 
+    def stop_late(self, service: FeedService) -> None:
+        """
+        The queue is being asked.
+        """
+        stopping = service.stopService()
+        self.clock.pump([0.1] * 101)
+        self.successResultOf(stopping)
+
     def test_handed_out(self) -> None:
         """
         What the queue handed out just before a stop is stored after the next start.
@@ -421,7 +429,7 @@ class StopTests(PastCase):
         self.assertEqual([*self.stored([5])], [5])
         self.assertEqual(self.there.urls[3:5], [object_url(5), LISTEN])
         self.assertEqual(len(self.there.times(object_url(5))), 1)
-        self.stop(service)
+        self.stop_late(service)
 
     def test_being_fetched(self) -> None:
         """
@@ -438,17 +446,54 @@ class StopTests(PastCase):
         self.clock.pump([0.1] * 30)
         self.assertEqual([*self.stored([5])], [5])
         self.assertEqual(len(self.there.times(object_url(5))), 3)
-        self.stop(service)
+        self.stop_late(service)
 
-    def test_nothing_handed_out(self) -> None:
+    def test_asked(self) -> None:
         """
-        Where the queue has not answered yet it is left at once.
+        A queue that was asked is heard out: what it takes out meanwhile would be lost.
         """
+        self.there.on(LISTEN, handed(5, delay=6.0))
         service = self.start()
         self.clock.advance(0.1)
-        self.stop(service)
+        stopping = service.stopService()
+        self.clock.pump([0.1] * 58)
+        self.assertNoResult(stopping)
+        self.clock.pump([0.1] * 2)
+        self.successResultOf(stopping)
+        self.assertEqual(self.there.urls, [LISTEN])
+        service = self.start()
+        self.clock.pump([0.1] * 10)
+        self.assertEqual([*self.stored([5])], [5])
+        self.stop_late(service)
+
+    def test_silent(self) -> None:
+        """
+        But not for longer than it may take.
+        """
+        self.there.on(LISTEN, Reply(never=True))
+        service = self.start()
+        self.clock.advance(0.1)
+        stopping = service.stopService()
+        self.clock.advance(9.8)
+        self.assertNoResult(stopping)
+        self.clock.advance(0.2)
+        self.successResultOf(stopping)
         (asked,) = self.there.asked
         self.assertTrue(asked.closed)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_refused(self) -> None:
+        """
+        Nor is it asked again where it gives nothing.
+        """
+        self.there.on(LISTEN, Reply(503, delay=1.0))
+        service = self.start()
+        self.clock.advance(0.1)
+        stopping = service.stopService()
+        self.clock.advance(1.0)
+        self.successResultOf(stopping)
+        self.assertEqual(self.there.urls, [LISTEN])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class RefusalTests(RedisQCase):

@@ -6,9 +6,9 @@ host.
 The queue at the other end forgets a killmail as it hands it out. So nothing is asked
 for before the last one is in the store, one whose document cannot be fetched is asked
 for again, and what was handed out is in the position before its document is fetched: it
-outlives a stop. What is left to lose is what the queue takes out for a request that is
-cut off before its answer, by a stop for instance, and what was handed out while the
-store could not be written until the end.
+outlives a stop, which waits for a request that is under way. What is left to lose is
+what the queue takes out for a request that breaks off, and what was handed out while
+the store could not be written until the end.
 """
 
 import hashlib
@@ -104,7 +104,8 @@ class RedisQFeed:
         self._url = url
         self._params = {"queueID": queue_id, "ttw": str(ttw)}
         self._queue = hashlib.sha256(f"{url} {queue_id}".encode()).hexdigest()[:12]
-        self._timeout = ttw + 20.0
+        self._longest = ttw + 3.0  # before the queue answers (contracts.md §1)
+        self._listening = False
         self._random = random
         self._health = Health(name, clock)
         self._backoff = Backoff(1.0, 60.0, random)
@@ -114,6 +115,10 @@ class RedisQFeed:
         self._listened = 0.0  # at the last proper answer, which kept the queue alive
         self._empty = 0.0  # when the queue was last seen to be empty
         self._told = 0.0  # when a position was last told
+
+    @property
+    def parting(self) -> float:
+        return self._longest if self._listening else 0.0
 
     def restore(self, position: FeedPosition | None) -> None:
         if position is None:
@@ -151,9 +156,13 @@ class RedisQFeed:
 
     async def _listen(self) -> FeedPage:
         asked_at = self._clock.seconds()
-        answer = await self._upstream.get(
-            self._url, params=self._params, timeout=self._timeout
-        )
+        self._listening = True
+        try:
+            answer = await self._upstream.get(
+                self._url, params=self._params, timeout=self._longest + 17
+            )
+        finally:
+            self._listening = False
         if answer.status == 200:  # as it was before December 2025
             package = _package(answer)
             return self._page(package, asked_at, self._queue_lives())
