@@ -84,7 +84,7 @@ class History(Service):
             self.lister,
             self.keeper,
             self._turns,
-            self._reach,
+            self._limit,
         )
         self._places = DeferredSemaphore(histories_at_once)
 
@@ -198,9 +198,14 @@ class History(Service):
         """
         return self._store.marks.floor_time + 1
 
+    def _limit(self) -> int:
+        """
+        UNIX seconds: what is older nobody may look back to, or it was removed.
+        """
+        return max(int(self._clock.seconds()) - self._reach, self._kept_since)
+
     def _within_reach(self, cutoff: int) -> int:
-        reach = int(self._clock.seconds()) - self._reach
-        return max(cutoff, reach, self._kept_since)
+        return max(cutoff, self._limit())
 
     async def _stand(
         self, wanted: Filter, cutoff: int, with_values: bool = True
