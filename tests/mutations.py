@@ -312,7 +312,7 @@ MUTATIONS = [
         "a span of hours that slides on a resume",
         "stream/opening.py",
         "return Opening(cursor, resumed=True)",
-        "return Opening(attrs.evolve(cursor, cutoff=wish.cutoff(now))"
+        "return Opening(attrs.evolve(cursor, cutoff=wish.cutoff(now, marks))"
         " if isinstance(cursor, Starting) and wish.since else cursor, resumed=True)",
     ),
     Mutation(

@@ -189,12 +189,13 @@ class News(DayCase):
         """
         What was stored of a hole that the day's list has made good stays silent.
         """
+        self.miss(A * DAY + 7200, A * DAY + 7300)
         self.put(A, [7], at=7300)
         row = self.load(total=1)
-        self.miss(A * DAY + 7200, row.listed_at - 1)
-        self.put(A, [7, 8], at=7300)
-        self.load(row, total=2)
-        self.assertEqual(self.announced(), [8])
+        self.list_some(9, at=7300)
+        self.put(A, [7, 8, 9], at=7300)
+        self.load(row, total=3)
+        self.assertEqual(self.announced(), [7, 8])
 
     def test_hole_without_file(self) -> None:
         """

@@ -10,12 +10,13 @@ from twisted.logger import capturedLogs
 from zope.interface.verify import verifyObject
 
 from tests.support.backfill import MORNING, TODAY, ArchiveCase
-from tests.support.killmails import DAY
+from tests.support.killmails import DAY, entry
 from wanderer_twisted.interfaces import (
     IArchiveSource,
     StoreUnavailable,
     UpstreamError,
 )
+from wanderer_twisted.records import Change
 
 A, B, C = TODAY - 1, TODAY - 2, TODAY - 3
 HOUR = 3600
@@ -103,6 +104,17 @@ class Done(RoundsCase):
         self.assertEqual(self.asked("listing"), [B])
         self.assertEqual(self.announced(), [7])
         self.assertEqual(self.row(B).expected, 11)
+
+    def test_removed(self) -> None:
+        """
+        A day of which something was removed, when less was kept, is left: it would
+        never be whole.
+        """
+        old = entry(7, kill_time=C * DAY)
+        self.successResultOf(self.store.commit(Change([old])))
+        self.successResultOf(self.store.prune((C + 101) * DAY))
+        self.assertEqual([each.day for each in self.go().days], [A, B])
+        self.assertFalse(self.row(C).complete)
 
     def test_progress(self) -> None:
         """
@@ -198,6 +210,41 @@ class Holes(RoundsCase):
         self.archive.asked.clear()
         self.go()
         self.assertEqual(self.archive.asked, [])
+        self.assertEqual(self.announced(), [1, 2])
+
+    def test_told_late(self) -> None:
+        """
+        So is one that a feed tells of when the day was taken in already, and silently.
+        """
+        self.put(A, [1, 2], at=7200)
+        self.go()
+        self.assertEqual(self.announced(), [])
+        self.miss(A * DAY + 7100, A * DAY + 7300)
+        self.go()
+        self.assertEqual(self.announced(), [1, 2])
+        self.archive.asked.clear()
+        self.go()
+        self.assertEqual(self.archive.asked, [("totals", 0)])
+
+    def test_told_meanwhile(self) -> None:
+        """
+        And one that a feed tells of while the day is being taken in.
+        """
+        self.rounds = self.make_rounds(1)
+        self.put(A, [1, 2], at=7200)
+        self.archive.gate.held = True
+        going = self.begin()
+        for what in ("totals", "listing"):
+            self.run_on(1)
+            self.assertEqual(self.archive.asked[-1][0], what)
+            self.archive.gate.let_one()
+        self.run_on(1)
+        self.miss(A * DAY + 7100, A * DAY + 7300)
+        self.archive.gate.open()
+        self.run_on()
+        self.successResultOf(going)
+        self.assertEqual(self.announced(), [])
+        self.go()
         self.assertEqual(self.announced(), [1, 2])
 
     def test_none(self) -> None:

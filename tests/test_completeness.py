@@ -42,6 +42,17 @@ class RepairedTests(SyncCase):
         self.assertFalse(self.repaired(*hole, whole(TODAY - 1, NOON + DAY)))
         self.assertFalse(self.repaired(*hole))
 
+    def test_told_late(self) -> None:
+        """
+        Nor by a day that was taken in before the hole was known.
+        """
+        hole = Hole("r2z2", 1, 2, NOON, NOON + 60, told_at=NOON + 2 * DAY)
+        listed, told = NOON + DAY, hole.told_at
+        before = whole(TODAY, listed, tried_at=told - 1)
+        self.assertFalse(is_repaired(hole, {TODAY: before}))
+        since = whole(TODAY, listed, tried_at=told)
+        self.assertTrue(is_repaired(hole, {TODAY: since}))
+
     def test_not_whole(self) -> None:
         """
         A day that lacks something, or was never loaded, makes nothing good.

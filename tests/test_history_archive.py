@@ -44,6 +44,37 @@ class Days(ArchiveCase):
         self.assertEqual(self.places(), [(1, None)])
         self.assertEqual(self.report(1), Report(0, 0, CUTOFF, 90, 89))
 
+    def test_removed(self) -> None:
+        """
+        What was removed when less was kept nobody asks for any more, and no history
+        that looks back farther is complete.
+        """
+        kept = NOW - 40 * DAY + 1
+        stored = [entry(9, kill_time=kept - 1, victim=1)]
+        self.successResultOf(self.store.commit(Change(stored)))
+        self.successResultOf(self.store.prune(kept + 100 * DAY))
+        for cutoff in (CUTOFF, kept):
+            self.prepared(1, 2, cutoff=cutoff)
+            self.assertEqual(
+                self.report(1, 2, cutoff=cutoff), Report(0, 2, kept, 40, 39)
+            )
+        self.assertEqual(self.places(), [])
+        self.assertTrue(self.report(1, 2, cutoff=kept + 1).complete)
+
+    def test_removed_and_listed(self) -> None:
+        """
+        Nor is it stored again by a listing, which may be empty behind it.
+        """
+        self.feed_since(NOW - 2 * HOUR)
+        kept = NOW - 40 * DAY + 1
+        stored = [entry(9, kill_time=kept - 1, victim=1)]
+        self.successResultOf(self.store.commit(Change(stored)))
+        self.successResultOf(self.store.prune(kept + 100 * DAY))
+        self.list_days_ago(2, [39, 41])
+        self.prepared(1, 2)
+        self.assertEqual([*self.stored(self.bodies_of(2))], [2001])
+        self.assertEqual(self.report(1, 2), Report(0, 2, kept, 40, 39))
+
     def test_a_day_that_is_not_whole(self) -> None:
         """
         A listing is needed back to it, and without one it is told from where on all is

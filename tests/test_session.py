@@ -505,6 +505,24 @@ class EndTests(StreamCase):
         )
         self.assertEqual(events[1].data["reason"], "expired")
 
+    def test_kept_longer_than_before(self) -> None:
+        """
+        Where more is kept than was before, and what was removed does not come back, a
+        stream begins with what is there.
+        """
+        self.store_past(2)
+        old = entry(7, victim=1, kill_time=START - 5 * DAY)
+        self.successResultOf(self.store.commit(Change([old])))
+        self.successResultOf(self.store.prune(START + 96 * DAY))
+        for wish in ({"preload_days": 7}, {"since": START - 7 * DAY}):
+            _, transport = self.open(**wish)
+            first, batch, _ = self.read(transport)
+            self.assertEqual([k["killmail_id"] for k in batch.data["kills"]], [1, 2])
+            self.assertEqual(self.history.asked[-1], (ANN, START - 5 * DAY + 1))
+            _, again = self.open(cursor=first.id, **wish)
+            self.assertEqual(self.names(again), ["connected", "batch", "transition"])
+        self.assertEqual(first.data["filters"]["since"], "2026-10-27T00:00:01.000Z")
+
     def test_pruned_while_it_came_back(self) -> None:
         """
         A cursor that was good when it was held against the store, and is not any more

@@ -54,11 +54,9 @@ class RedisQCase(SyncCase):
     def tearDown(self) -> None:
         self.assertEqual(self.clock.getDelayedCalls(), [], "a timer is left behind")
 
-    def make_feed(self) -> RedisQFeed:
+    def make_feed(self, queue_id: str = "my queue") -> RedisQFeed:
         client = Client(self.there, self.clock)
-        return make_redisq(
-            client, self.clock, BASE, "my queue", ttw=7, random=Random(1)
-        )
+        return make_redisq(client, self.clock, BASE, queue_id, ttw=7, random=Random(1))
 
     def poll(self) -> FeedPage:
         page = finish(self.clock, self.feed.poll())
@@ -264,6 +262,20 @@ class InterruptionTests(RedisQCase):
         self.assertTrue(NOON + 480 <= hole.since <= NOON + 600, hole.since - NOON)
         self.assertEqual(self.position(pages).since, hole.until)
 
+    def test_another_queue(self) -> None:
+        """
+        So it is where the settings name another one: that has nothing of before.
+        """
+        position = self.position(self.run_for(600))
+        self.there.on(LISTEN.replace("my+", "your+"), handed("null", delay=8.0))
+        self.feed = self.make_feed("your queue")
+        self.feed.restore(position)
+        pages = self.run_for(100)
+        (hole,) = [hole for page in pages for hole in page.holes]
+        self.assertTrue(NOON + 480 <= hole.since <= NOON + 600, hole.since - NOON)
+        self.assertEqual(self.position(pages).since, hole.until)
+        self.assertNotIn("your queue", self.position(pages).cursor)
+
     def test_long_failure(self) -> None:
         """
         The same holds for a server that was away so long while we ran.
@@ -398,6 +410,14 @@ class StopTests(PastCase):
         """
         self.successResultOf(service.stopService())
 
+    def stop_late(self, service: FeedService) -> None:
+        """
+        The queue is being asked.
+        """
+        stopping = service.stopService()
+        self.clock.pump([0.1] * 101)
+        self.successResultOf(stopping)
+
     def test_handed_out(self) -> None:
         """
         What the queue handed out just before a stop is stored after the next start.
@@ -409,7 +429,7 @@ class StopTests(PastCase):
         self.assertEqual([*self.stored([5])], [5])
         self.assertEqual(self.there.urls[3:5], [object_url(5), LISTEN])
         self.assertEqual(len(self.there.times(object_url(5))), 1)
-        self.stop(service)
+        self.stop_late(service)
 
     def test_being_fetched(self) -> None:
         """
@@ -426,17 +446,54 @@ class StopTests(PastCase):
         self.clock.pump([0.1] * 30)
         self.assertEqual([*self.stored([5])], [5])
         self.assertEqual(len(self.there.times(object_url(5))), 3)
-        self.stop(service)
+        self.stop_late(service)
 
-    def test_nothing_handed_out(self) -> None:
+    def test_asked(self) -> None:
         """
-        Where the queue has not answered yet it is left at once.
+        A queue that was asked is heard out: what it takes out meanwhile would be lost.
         """
+        self.there.on(LISTEN, handed(5, delay=6.0))
         service = self.start()
         self.clock.advance(0.1)
-        self.stop(service)
+        stopping = service.stopService()
+        self.clock.pump([0.1] * 58)
+        self.assertNoResult(stopping)
+        self.clock.pump([0.1] * 2)
+        self.successResultOf(stopping)
+        self.assertEqual(self.there.urls, [LISTEN])
+        service = self.start()
+        self.clock.pump([0.1] * 10)
+        self.assertEqual([*self.stored([5])], [5])
+        self.stop_late(service)
+
+    def test_silent(self) -> None:
+        """
+        But not for longer than it may take.
+        """
+        self.there.on(LISTEN, Reply(never=True))
+        service = self.start()
+        self.clock.advance(0.1)
+        stopping = service.stopService()
+        self.clock.advance(9.8)
+        self.assertNoResult(stopping)
+        self.clock.advance(0.2)
+        self.successResultOf(stopping)
         (asked,) = self.there.asked
         self.assertTrue(asked.closed)
+        self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_refused(self) -> None:
+        """
+        Nor is it asked again where it gives nothing.
+        """
+        self.there.on(LISTEN, Reply(503, delay=1.0))
+        service = self.start()
+        self.clock.advance(0.1)
+        stopping = service.stopService()
+        self.clock.advance(1.0)
+        self.successResultOf(stopping)
+        self.assertEqual(self.there.urls, [LISTEN])
+        self.assertEqual(self.clock.getDelayedCalls(), [])
 
 
 class RefusalTests(RedisQCase):

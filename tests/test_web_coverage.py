@@ -107,7 +107,9 @@ class CoverageTests(LookupCase):
             "repaired": False,
         }
         self.assertEqual(self.holes(), [told])
-        self.keep(WHOLE)
+        self.keep(WHOLE)  # as it was before the hole was known
+        self.assertEqual(self.holes(), [told])
+        self.keep(attrs.evolve(WHOLE, tried_at=NOW))
         self.assertEqual(self.holes(), [{**told, "repaired": True}])
 
     def test_many_holes(self) -> None:

@@ -10,7 +10,7 @@ from twisted.internet.defer import Deferred, fail
 from tests.support.lookups import CHARACTER, SYSTEM, LookupCase
 from tests.support.web import NOW
 from wanderer_twisted.encoding import timestamp
-from wanderer_twisted.interfaces import StoreUnavailable
+from wanderer_twisted.interfaces import Expired, StoreUnavailable
 from wanderer_twisted.records import Change, Marks, Report
 from wanderer_twisted.web.dry_runs import MOST_AT_ONCE
 
@@ -176,7 +176,8 @@ class RefusalTests(DryRunCase):
 
     def test_pruned(self) -> None:
         """
-        What has been pruned beneath the span cannot be told.
+        What was removed when less was kept is not looked for; what is removed in this
+        very moment cannot be told.
         """
         self.successResultOf(self.store.commit(Change()))
         self.add(1, age=3 * DAY)
@@ -184,7 +185,10 @@ class RefusalTests(DryRunCase):
         while self.successResultOf(self.store.prune(NOW + 300 * DAY)):
             pass
         marks = self.successResultOf(self.store.read_marks())
-        self.assertGreater(marks.floor_time, 0)
+        self.assertEqual(self.plan(DRY)["total_historical"], 0)
+        ((_, cutoff),) = self.site.history.asked
+        self.assertEqual(cutoff, marks.floor_time + 1)
+        self.patch(self.store, "measure_history", lambda *_: fail(Expired()))
         self.assertEqual(self.refused(DRY), "unavailable")
 
     def test_indexing(self) -> None:

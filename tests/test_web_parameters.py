@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from tests.support.cases import SyncCase
 from wanderer_twisted.days import DAY
 from wanderer_twisted.partition import KINDS, Filter
+from wanderer_twisted.records import Marks
 from wanderer_twisted.stream.opening import Wish
 from wanderer_twisted.web.errors import ApiError
 from wanderer_twisted.web.given import IDS, KNOWN
@@ -279,7 +280,8 @@ class SinceTests(ParametersCase):
         ):
             wish = self.read(f"system_ids=1&since={text}")
             self.assertEqual(wish.since, NOW - 12 * 3600, text)
-            self.assertEqual((wish.preload_days, wish.cutoff(NOW)), (0, wish.since))
+            cutoff = wish.cutoff(NOW, Marks())
+            self.assertEqual((wish.preload_days, cutoff), (0, wish.since))
 
     def test_none(self) -> None:
         """

@@ -37,16 +37,18 @@ def touched(hole: Hole) -> range:
 
 def is_repaired(hole: Hole, days: Mapping[int, ArchivedDay]) -> bool:
     """
-    Whether every day that the hole may have taken from is whole, by a list from after
-    the hole.
+    Whether every day that the hole may have taken from makes it good.
 
     :param days: what the store has of the archive, by day.
     """
-    return all(has_since(days.get(day), hole.until) for day in touched(hole))
+    return all(makes_good(days.get(day), hole) for day in touched(hole))
 
 
-def has_since(day: ArchivedDay | None, moment: float) -> bool:
+def makes_good(day: ArchivedDay | None, hole: Hole) -> bool:
     """
-    Whether a day is whole, by a list from after *moment*, UNIX seconds.
+    Whether a day is whole, by a list from after the hole, and was taken in when the
+    hole was known: before that nothing of it was news.
     """
-    return day is not None and day.complete and day.listed_at > moment
+    if day is None or not day.complete:
+        return False
+    return day.listed_at > hole.until and day.tried_at >= hole.told_at

@@ -79,6 +79,11 @@ class IKillmailFeed(Interface):
         " other end forgets what it handed out (contracts.md §1)."
     )
 
+    parting: float = Attribute(
+        "Seconds that a stop waits for the poll under way, since what it takes would be"
+        " lost; 0 where it would not."
+    )
+
     def restore(position: FeedPosition | None) -> None:
         """
         Go on where the store says that this feed was; None: begin anew.

@@ -40,6 +40,7 @@ class Hole:
     :ivar since: UNIX seconds: what was published from here ...
     :ivar until: ... to here may be missing.
     :ivar seq: the store's number for it; 0 until it is committed.
+    :ivar told_at: UNIX seconds: when it was; 0 until then.
     """
 
     feed: str
@@ -48,6 +49,7 @@ class Hole:
     since: float
     until: float
     seq: int = 0
+    told_at: float = 0.0
 
 
 @attrs.frozen
@@ -198,7 +200,7 @@ class ArchivedDay:
     :ivar have: how many of these are stored.
     :ivar listed_at: UNIX seconds: all of the day that was published before this is in
         the list; 0 until there is one.
-    :ivar tried_at: UNIX seconds of the last attempt.
+    :ivar tried_at: UNIX seconds: when the last attempt began.
     :ivar loaded: some version of the list was loaded to its end.
     :ivar followed: a feed ran when that, or the last look at it, was: what a later
         version adds is news.

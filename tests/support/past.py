@@ -146,6 +146,8 @@ class FakeFeed:
     :ivar restored: the positions that it was given.
     """
 
+    parting = 0.0
+
     def __init__(self, name: str = "fake", window: int = 2) -> None:
         self.name = name
         self.window = window

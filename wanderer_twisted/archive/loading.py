@@ -116,6 +116,7 @@ class Loader:
         :returns: what is known of it now, to be written; ``followed`` is as it was.
         :raises NoDay: no more than before is known.
         """
+        began = self._clock.seconds()  # a hole that is told from now on may be missed
         with _told():
             listing = await self._source.listing(row.day)
             holes = await self._patiently(self._store.read_holes)
@@ -141,7 +142,7 @@ class Loader:
                 row,
                 expected=max(row.expected, listed),
                 have=max(row.have, have),
-                tried_at=now,
+                tried_at=began,
                 reason=doubt,
             )
         claim = planning.listed_at(row.day, min(now, listing.asked_at))
@@ -150,7 +151,7 @@ class Loader:
             expected=listed,
             have=have,
             listed_at=max(row.listed_at, claim),
-            tried_at=now,
+            tried_at=began,
             loaded=row.loaded or not absent,
             reason=trouble,
         )

@@ -8,7 +8,7 @@ from typing import Final
 
 import attrs
 
-from wanderer_twisted.completeness import LATE, has_since, is_repaired, touched
+from wanderer_twisted.completeness import LATE, is_repaired, makes_good, touched
 from wanderer_twisted.days import DAY, day_of, start_of
 from wanderer_twisted.records import ArchivedDay, Hole, Totals
 
@@ -111,7 +111,7 @@ def _wants_work(
     if total is not None and total != row.expected:
         return True
     return any(
-        row.day in touched(hole) and row.listed_at <= hole.until < claim
+        row.day in touched(hole) and not makes_good(row, hole) and hole.until < claim
         for hole in holes
     )
 
@@ -173,7 +173,7 @@ def missed(row: ArchivedDay, holes: Iterable[Hole]) -> Spans:
     return [
         _span(hole)
         for hole in holes
-        if row.day in touched(hole) and not has_since(row, hole.until)
+        if row.day in touched(hole) and not makes_good(row, hole)
     ]
 
 

@@ -15,7 +15,7 @@ from twisted.logger import Logger
 from wanderer_twisted.archive import planning
 from wanderer_twisted.archive.loading import Loader, NoDay
 from wanderer_twisted.backoff import backoff
-from wanderer_twisted.days import readable
+from wanderer_twisted.days import day_of, readable
 from wanderer_twisted.interfaces import (
     IArchiveSource,
     IKillmailStore,
@@ -119,7 +119,7 @@ class Rounds:
             holes,
             self._clock.seconds(),
             self._backfill_days,
-            self._max_days,
+            min(self._max_days, self._days_kept()),
         )
         # Of a day that is not wanted any more the next try would be due for ever.
         for day in self._resting.keys() - set(plan.wanted):
@@ -147,6 +147,13 @@ class Rounds:
         When the first of the days that rest may be tried again, UNIX seconds.
         """
         return min((each.until for each in self._resting.values()), default=None)
+
+    def _days_kept(self) -> int:
+        """
+        How many days back nothing was removed; what was, no archive brings back.
+        """
+        today = day_of(self._clock.seconds())
+        return today - 1 - day_of(self._store.marks.floor_time)
 
     async def _rows(self) -> Mapping[int, ArchivedDay]:
         return {each.day: each for each in await self._store.read_days()}

@@ -32,8 +32,8 @@ class Archive(Service):
     Takes in days of the archive, and what changed of them, in the background.
 
     :param caught_up: whether the feeds have come to the present. Until they have, for
-        an hour at the most, no day is taken in: a hole that a feed tells of later would
-        count as made good by what was taken in silently.
+        an hour at the most, no day is taken in: those of a hole that a feed tells of
+        later are taken in once more.
 
     :ivar rounds: the work, with its counters.
     """

@@ -84,7 +84,7 @@ class History(Service):
             self.lister,
             self.keeper,
             self._turns,
-            self._reach,
+            self._limit,
         )
         self._places = DeferredSemaphore(histories_at_once)
 
@@ -186,12 +186,26 @@ class History(Service):
             self._stand(wanted, cutoff, decides), self._store.count_missing(wanted)
         )
         unvalued = self._unvalued(standing) if decides else ()
-        return standing.report(missing, unvalued, self._clock.seconds())
+        is_cut = cutoff == self._kept_since
+        return standing.report(missing, unvalued, is_cut, self._clock.seconds())
 
     # --- what is lacking ---------------------------------------------------------
 
+    @property
+    def _kept_since(self) -> int:
+        """
+        UNIX seconds: nothing from here on was removed.
+        """
+        return self._store.marks.floor_time + 1
+
+    def _limit(self) -> int:
+        """
+        UNIX seconds: what is older nobody may look back to, or it was removed.
+        """
+        return max(int(self._clock.seconds()) - self._reach, self._kept_since)
+
     def _within_reach(self, cutoff: int) -> int:
-        return max(cutoff, int(self._clock.seconds()) - self._reach)
+        return max(cutoff, self._limit())
 
     async def _stand(
         self, wanted: Filter, cutoff: int, with_values: bool = True

@@ -60,12 +60,17 @@ class Standing:
             return False
         return coverage.since <= self.proof.cutoff
 
-    def report(self, missing: int, unvalued: Collection[Key], now: float) -> Report:
+    def report(
+        self, missing: int, unvalued: Collection[Key], is_cut: bool, now: float
+    ) -> Report:
         """
         :param missing: killmails known by id that could not be had.
         :param unvalued: of which values are lacking that decide.
+        :param is_cut: whether what lies before the cutoff was removed: then more may
+            have been asked for.
         """
-        incomplete = frozenset(self.keys) - self.covered(self.keys)
+        covered = () if is_cut else self.covered(self.keys)
+        incomplete = frozenset(self.keys).difference(covered)
         since = self.proof.since(self.coverage.get(each) for each in incomplete)
         return Report(
             missing,

@@ -40,7 +40,7 @@ class Walks:
     What nobody waits for any more goes on behind what somebody does.
 
     :param feeds: gives those that count.
-    :param reach: seconds to look back at most.
+    :param limit: gives UNIX seconds: nothing older is stored.
     """
 
     _log = Logger()
@@ -53,7 +53,7 @@ class Walks:
         lister: Lister,
         keeper: Keeper,
         turns: Turns,
-        reach: int,
+        limit: Callable[[], int],
     ) -> None:
         self._clock = clock
         self._store = store
@@ -61,7 +61,7 @@ class Walks:
         self._lister = lister
         self._keeper = keeper
         self._turns = turns
-        self._reach = reach
+        self._limit = limit
         self._walks: dict[Key, _Underway] = {}
         self._made: dict[Key, tuple[float, int]] = {}
         self._tasks = Tasks()
@@ -133,7 +133,7 @@ class Walks:
             self._lister,
             self._keeper,
             key,
-            int(begun_at) - self._reach,
+            self._limit(),
             coverage,
             feed_since,
         )

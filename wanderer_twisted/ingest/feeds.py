@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import attrs
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred
+from twisted.internet.defer import CancelledError, Deferred, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
 from twisted.logger import Logger
@@ -56,20 +56,25 @@ class FeedService(Service):
         self.ingest = Ingest(clock, feed.name, self._committer, intake, feed.window)
         self._trouble = ""
         self._begun = 0.0
+        self._polling: Deferred[None] = succeed(None)
         self._tasks = Tasks()
 
     def startService(self) -> None:
         super().startService()
         self._begun = self._clock.seconds()
-        self._tasks.start(self._run())
+        self._polling = self._tasks.start(self._run())
 
     def stopService(self) -> Deferred[None]:
         """
-        Leave the feed at once; what it gave is committed, if that can be done soon.
+        Leave the feed, at once where that loses nothing; what it gave is committed, if
+        that can be done soon.
         """
         super().stopService()
-        self._tasks.cancel()
-        return self.ingest.stop(_STOP_SECONDS)
+        if self._feed.parting:
+            self._polling.addTimeout(self._feed.parting, self._clock)
+        else:
+            self._polling.cancel()
+        return self._polling.addCallback(lambda _: self.ingest.stop(_STOP_SECONDS))
 
     def status(self) -> FeedStatus:
         status = self._feed.status()
@@ -120,6 +125,8 @@ class FeedService(Service):
             else:
                 pauses = backoff(1, 60)
                 self._trouble = ""
+            if not self.running:
+                return
             await deferLater(self._clock, pause)
 
     async def _restore(self) -> None:

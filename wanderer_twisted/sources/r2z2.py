@@ -53,6 +53,7 @@ class R2Z2Feed:
     """
 
     window = 64
+    parting = 0.0
 
     _log = Logger()
 

@@ -6,11 +6,12 @@ host.
 The queue at the other end forgets a killmail as it hands it out. So nothing is asked
 for before the last one is in the store, one whose document cannot be fetched is asked
 for again, and what was handed out is in the position before its document is fetched: it
-outlives a stop. What is left to lose is what the queue takes out for a request that is
-cut off before its answer, by a stop for instance, and what was handed out while the
-store could not be written until the end.
+outlives a stop, which waits for a request that is under way. What is left to lose is
+what the queue takes out for a request that breaks off, and what was handed out while
+the store could not be written until the end.
 """
 
+import hashlib
 import re
 from collections.abc import Sequence
 from random import Random
@@ -102,7 +103,9 @@ class RedisQFeed:
         self._clock = clock
         self._url = url
         self._params = {"queueID": queue_id, "ttw": str(ttw)}
-        self._timeout = ttw + 20.0
+        self._queue = hashlib.sha256(f"{url} {queue_id}".encode()).hexdigest()[:12]
+        self._longest = ttw + 3.0  # before the queue answers (contracts.md §1)
+        self._listening = False
         self._random = random
         self._health = Health(name, clock)
         self._backoff = Backoff(1.0, 60.0, random)
@@ -113,12 +116,18 @@ class RedisQFeed:
         self._empty = 0.0  # when the queue was last seen to be empty
         self._told = 0.0  # when a position was last told
 
+    @property
+    def parting(self) -> float:
+        return self._longest if self._listening else 0.0
+
     def restore(self, position: FeedPosition | None) -> None:
         if position is None:
             return
         try:
             cursor = loads(position.cursor.encode())
             listened, empty = float(cursor["listened"]), float(cursor["empty"])
+            if cursor.get("queue", self._queue) != self._queue:
+                listened = 0.0  # to another one: this has nothing of what came since
             handed = None
             if cursor.get("handed"):
                 url, asked_at = cursor["handed"]
@@ -147,9 +156,13 @@ class RedisQFeed:
 
     async def _listen(self) -> FeedPage:
         asked_at = self._clock.seconds()
-        answer = await self._upstream.get(
-            self._url, params=self._params, timeout=self._timeout
-        )
+        self._listening = True
+        try:
+            answer = await self._upstream.get(
+                self._url, params=self._params, timeout=self._longest + 17
+            )
+        finally:
+            self._listening = False
         if answer.status == 200:  # as it was before December 2025
             package = _package(answer)
             return self._page(package, asked_at, self._queue_lives())
@@ -235,7 +248,12 @@ class RedisQFeed:
 
     def _cursor(self) -> str:
         handed = self._handed and [self._handed.url, self._handed.asked_at]
-        cursor = {"listened": self._listened, "empty": self._empty, "handed": handed}
+        cursor = {
+            "queue": self._queue,
+            "listened": self._listened,
+            "empty": self._empty,
+            "handed": handed,
+        }
         return dumps(cursor).decode()
 
     def _redirection(self, answer: Answer) -> str:

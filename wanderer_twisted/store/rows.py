@@ -21,7 +21,7 @@ FACTS: Final = (
 )
 RECORD: Final = f"{FACTS}, main, items"
 KILLMAILS: Final = "killmail CROSS JOIN body USING (killmail_id)"
-HOLE: Final = "feed, first, last, since, until, seq"
+HOLE: Final = "feed, first, last, since, until, seq, taken_at"
 
 Row = tuple[Any, ...]
 

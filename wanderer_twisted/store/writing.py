@@ -261,7 +261,7 @@ class _Writer:
         """
         :returns: it, with its number.
         """
-        hole = attrs.evolve(hole, seq=self._next())
+        hole = attrs.evolve(hole, seq=self._next(), told_at=self._now)
         self._connection.execute(
             "INSERT INTO hole VALUES (?, ?, ?, ?, ?, ?, ?)",
             (
@@ -271,7 +271,7 @@ class _Writer:
                 hole.last,
                 hole.since,
                 hole.until,
-                self._now,
+                hole.told_at,
             ),
         )
         return hole

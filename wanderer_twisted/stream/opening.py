@@ -50,13 +50,17 @@ class Wish:
     heartbeat: float = 30.0
     since: int | None = None
 
-    def cutoff(self, now: float) -> int | None:
+    def cutoff(self, now: float, marks: Marks) -> int | None:
         """
-        How far a stream that begins *now* looks back, UNIX seconds; None: not at all.
+        How far a stream that begins *now* looks back, UNIX seconds, but to nothing that
+        was removed, when less was kept; None: not at all.
+
+        :param marks: the store's own.
         """
-        if self.since is not None:
-            return self.since
-        return int(now) - self.preload_days * DAY if self.preload_days else None
+        if self.since is None and not self.preload_days:
+            return None
+        asked = int(now) - self.preload_days * DAY if self.since is None else self.since
+        return max(asked, marks.floor_time + 1)
 
 
 @attrs.frozen
@@ -96,22 +100,22 @@ def open_at(
     :param published: the last number that the hub handed out.
     """
     if wish.cursor is None:
-        return Opening(_fresh(wish, published, now))
+        return Opening(_fresh(wish, published, marks, now))
     try:
         cursor_epoch, cursor = decode(wish.cursor)
     except BadCursor:
-        return Opening(_fresh(wish, published, now), gap="malformed")
+        return Opening(_fresh(wish, published, marks, now), gap="malformed")
     reason = _refuse(cursor, cursor_epoch == epoch, wish.filter, marks)
     if reason is None:
         return Opening(cursor, resumed=True)
     # Another filter's cursor still says what was announced to this client, so the
     # fresh start begins there: nothing is lost between the two.
     start = cursor.start if reason == "filter" else published
-    return Opening(_fresh(wish, start, now), gap=reason)
+    return Opening(_fresh(wish, start, marks, now), gap=reason)
 
 
-def _fresh(wish: Wish, start: int, now: float) -> Cursor:
-    cutoff = wish.cutoff(now)
+def _fresh(wish: Wish, start: int, marks: Marks, now: float) -> Cursor:
+    cutoff = wish.cutoff(now, marks)
     if cutoff is None:
         return Live(start)
     return Starting(start, cutoff, wish.filter.fingerprint)

@@ -55,7 +55,7 @@ class DryRuns:
         self._under_way += 1
         try:
             data = await self._measure(wish)
-        except (StoreUnavailable, Expired):  # pruned beneath it: the clock is wrong
+        except (StoreUnavailable, Expired):  # pruned in this moment
             raise unavailable() from None
         finally:
             self._under_way -= 1
@@ -65,7 +65,7 @@ class DryRuns:
     async def _measure(self, wish: Wish) -> dict[str, Any]:
         asked = filters(wish.filter, wish.preload_days, wish.since)
         killmails, batches, missing, covered = 0, 0, 0, None
-        cutoff = wish.cutoff(self._clock.seconds())
+        cutoff = wish.cutoff(self._clock.seconds(), self._store.marks)
         if cutoff is not None:
             marks = await self._store.read_marks()
             plan = await self._store.measure_history(
