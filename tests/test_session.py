@@ -369,6 +369,24 @@ class HistoryTests(StreamCase):
         self.assertEqual(events[1].data["type"], "history_incomplete")
         self.assertEqual(events[2].data["missing"], 3)
 
+    def test_completed_meanwhile(self) -> None:
+        """
+        What is fetched while the batches go out is in none of them, so it makes this
+        history no more complete.
+        """
+        self.store_past(3)
+        self.history.told = Report(0, 1, None)
+        _, transport = self.open(preload_days=7)
+        self.assertEqual(self.names(transport), ["connected", "batch"])
+        self.store_past(9)
+        self.history.told = Report(0, 0, START - 7 * DAY)
+        self.clock.advance(0.1)
+        events = self.read(transport)
+        self.assertEqual(
+            [each.name for each in events], ["batch", "warning", "transition"]
+        )
+        self.assertFalse(events[2].data["coverage"]["complete"])
+
     def test_resumed(self) -> None:
         """
         A reconnect goes on behind the last whole batch, with the same numbers.
@@ -532,7 +550,7 @@ class EndTests(StreamCase):
         event = self.read(transport)[-1]
         self.assertEqual((event.name, event.data["type"]), ("error", "internal"))
         self.assertNotIn("no", event.data["message"].split())
-        self.assertTrue(event.id.startswith("h."))
+        self.assertTrue(event.id.startswith("s."))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(self.hub.closings, {"internal": 1})
 
