@@ -387,6 +387,24 @@ class HistoryTests(StreamCase):
         )
         self.assertFalse(events[2].data["coverage"]["complete"])
 
+    def test_resumed_incomplete(self) -> None:
+        """
+        So it is where the rest of it is told on another stream.
+        """
+        self.store_past(3)
+        self.history.told = Report(0, 1, None)
+        _, transport = self.open(preload_days=7)
+        cursor = self.read(transport)[-1].id
+        transport.lose()
+        self.store_past(9)
+        self.history.told = Report(0, 0, START - 7 * DAY)
+        _, again = self.open(preload_days=7, cursor=cursor)
+        connected, _, warning, transition = self.read(again)
+        self.assertTrue(connected.data["resumed"])
+        self.assertEqual(warning.data["type"], "history_incomplete")
+        coverage = transition.data["coverage"]
+        self.assertEqual((coverage["ids_incomplete"], coverage["from"]), (1, None))
+
     def test_resumed(self) -> None:
         """
         A reconnect goes on behind the last whole batch, with the same numbers.

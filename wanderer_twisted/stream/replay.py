@@ -126,13 +126,26 @@ class Replay:
         report = await self._report(cursor.cutoff)
         marks = await self._read(self._hub.store.read_marks)
         snapshot = Snapshot(marks.head, cursor.cutoff)
-        first = InHistory(cursor.start, snapshot, Place(), cursor.fingerprint)
+        first = InHistory(
+            cursor.start, snapshot, Place(), cursor.fingerprint, report.complete
+        )
         self._session.move_to(first)
         return report
 
     async def _report(self, cutoff: int) -> Report:
         wanted = self._session.wish.filter
         return await self._read(partial(self._hub.history.report, wanted, cutoff))
+
+    async def _report_again(self, cursor: InHistory) -> Report:
+        """
+        The same of one that was frozen on another stream. What it lacked it lacks, even
+        where the store has it by now; how much that was nobody knows any more.
+        """
+        report = await self._report(cursor.snapshot.cutoff)
+        if cursor.complete:
+            return report
+        incomplete = max(report.ids_incomplete, 1)
+        return attrs.evolve(report, ids_incomplete=incomplete, since=None)
 
     async def _play(self, cursor: InHistory, report: Report | None) -> None:
         """
@@ -156,7 +169,7 @@ class Replay:
             cursor = attrs.evolve(cursor, place=cut.last)
             self._session.move_to(cursor)
             self._session.tell(events.batch(bodies, number, plan.batches))
-        report = report or await self._report(cursor.snapshot.cutoff)
+        report = report or await self._report_again(cursor)
         await self._finish_history(cursor, plan.killmails, report)
 
     async def _finish_history(
