@@ -387,6 +387,22 @@ class HistoryTests(StreamCase):
         )
         self.assertFalse(events[2].data["coverage"]["complete"])
 
+    def test_stored_meanwhile(self) -> None:
+        """
+        What made a history complete is in it.
+        """
+
+        def report(wanted: Filter, cutoff: int) -> Deferred[Report]:
+            self.store_past(3)
+            return succeed(Report(0, 0, cutoff))
+
+        self.patch(self.history, "report", report)
+        _, transport = self.open(preload_days=7)
+        self.clock.advance(0.1)
+        transition = self.read(transport)[-1]
+        self.assertTrue(transition.data["coverage"]["complete"])
+        self.assertEqual(transition.data["total_historical"], 3)
+
     def test_resumed_incomplete(self) -> None:
         """
         So it is where the rest of it is told on another stream.
