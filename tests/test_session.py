@@ -4,6 +4,7 @@ One stream, step by step: what it sends, when it waits, and how it ends.
 
 from collections import Counter
 from typing import Any
+from unittest.mock import patch
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
@@ -18,6 +19,8 @@ from tests.support.transport import MemoryTransport
 from wanderer_twisted.interfaces import IClientTransport, IHistory, StoreUnavailable
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import BatchLimits, Change, FeedStatus, Hole, Report
+from wanderer_twisted.stream import events
+from wanderer_twisted.stream.entries import KillmailEntry
 from wanderer_twisted.stream.hub import Hub
 from wanderer_twisted.stream.opening import Wish
 from wanderer_twisted.stream.session import Session
@@ -587,6 +590,32 @@ class EndTests(StreamCase):
         self.assertTrue(event.id.startswith("s."))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(self.hub.closings, {"internal": 1})
+
+    def test_bug_in_an_event(self) -> None:
+        """
+        An event that could not be made was not told: a reconnect has it.
+        """
+
+        def fail_to_make(*_: object) -> None:
+            raise ZeroDivisionError("no")
+
+        self.store_past(1)
+        _, first = self.open()
+        since = self.read(first)[0].id
+        first.lose()
+        self.announce(7)
+        for owner, maker, told, cursor in (
+            (events, "batch", "batch", None),
+            (events, "transition", "transition", None),
+            (KillmailEntry, "event_for", "killmail", since),
+        ):
+            with patch.object(owner, maker, fail_to_make):
+                _, transport = self.open(preload_days=7, cursor=cursor)
+            error = self.read(transport)[-1]
+            self.assertEqual((error.name, error.data["type"]), ("error", "internal"))
+            _, again = self.open(preload_days=7, cursor=error.id)
+            self.assertIn(told, self.names(again))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 3)
 
     def test_bug_while_catching_up(self) -> None:
         """

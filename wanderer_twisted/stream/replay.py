@@ -166,9 +166,10 @@ class Replay:
             cut = cuts.popleft()
             read = partial(store.read_bodies, cursor.snapshot, wish.with_items, cut.ids)
             bodies = await self._read(read)
+            batch = events.batch(bodies, number, plan.batches)
             cursor = attrs.evolve(cursor, place=cut.last)
             self._session.move_to(cursor)
-            self._session.tell(events.batch(bodies, number, plan.batches))
+            self._session.tell(batch)
         report = report or await self._report_again(cursor)
         await self._finish_history(cursor, plan.killmails, report)
 
@@ -184,8 +185,9 @@ class Replay:
                 " stream, a new one without a cursor gets it"
             )
             session.tell(events.warning("history_incomplete", message, now))
+        transition = events.transition(total, report, now)
         session.move_to(AfterHistory(cursor.start, cursor.snapshot, cursor.fingerprint))
-        session.tell(events.transition(total, report, now))
+        session.tell(transition)
         self._hub.history_seconds.observe(now - session.opened_at)
         self._hub.history_killmails.observe(total)
 
