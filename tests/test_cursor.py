@@ -29,7 +29,12 @@ _cursors = st.one_of(
     st.builds(Live, _numbers),
     st.builds(Starting, _numbers, _times, _prints),
     st.builds(
-        InHistory, _numbers, _snapshots, st.builds(Place, _times, _numbers), _prints
+        InHistory,
+        _numbers,
+        _snapshots,
+        st.builds(Place, _times, _numbers),
+        _prints,
+        st.booleans(),
     ),
     st.builds(AfterHistory, _numbers, _snapshots, _prints),
 )
@@ -62,7 +67,7 @@ class TextTests(SyncCase):
 
     def test_forms(self) -> None:
         """
-        The four forms, letter by letter.
+        The forms, letter by letter.
         """
         snapshot = Snapshot(36, 60)
         self.assertEqual(Live(35).text("abcdef"), "l.abcdef.0000000z")
@@ -73,6 +78,10 @@ class TextTests(SyncCase):
         self.assertEqual(
             InHistory(35, snapshot, Place(61, 37), "00ff00").text("abcdef"),
             "h.abcdef.0000000z.00000010.000001o.000001p.00000011.00ff00",
+        )
+        self.assertEqual(
+            InHistory(35, snapshot, Place(61, 37), "00ff00", False).text("abcdef"),
+            "i.abcdef.0000000z.00000010.000001o.000001p.00000011.00ff00",
         )
         self.assertEqual(
             AfterHistory(35, snapshot, "00ff00").text("abcdef"),

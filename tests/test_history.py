@@ -63,6 +63,19 @@ class OnePage(HistoryCase):
         self.assertEqual((found.until, found.fetched_at), (NOW - LAG, NOW))
         self.assertEqual(found.since, NOW - 91 * DAY)
 
+    def test_out_of_reach(self) -> None:
+        """
+        A stream that comes back after days looks further back than anybody may by now:
+        what is not fetched for it is not claimed either.
+        """
+        cutoff = CUTOFF - 5 * DAY
+        self.list_days_ago(1, [1, 5, 94])
+        self.prepared(1, cutoff=cutoff)
+        self.assertFalse(self.has_all(1, since=cutoff))
+        self.assertEqual(
+            self.report(1, cutoff=cutoff), Report(0, 1, NOW - 91 * DAY, 95)
+        )
+
     def test_feed_that_began_later(self) -> None:
         """
         Where the feed does not reach back to the listing's end it is not complete.

@@ -7,6 +7,7 @@ from twisted.internet.defer import CancelledError, Deferred, fail
 from tests.support.history import CUTOFF, HistoryCase, character
 from tests.support.killmails import DAY
 from tests.support.past import NOW
+from wanderer_twisted.days import day_of
 from wanderer_twisted.history import walks
 from wanderer_twisted.history.coverage import HOUR, month_start
 from wanderer_twisted.interfaces import (
@@ -284,9 +285,11 @@ class Trouble(HistoryCase):
 
     def test_too_far_back(self) -> None:
         """
-        Nobody looks back farther than the limit.
+        Nobody has more fetched than the limit, nor is told that there is more.
         """
-        self.prepared(1, cutoff=month_start((2020, 1)))
+        cutoff = month_start((2020, 1))
+        self.prepared(1, cutoff=cutoff)
         self.assertEqual(self.places(), [(1, None)])
-        report = self.report(1, cutoff=month_start((2020, 1)))
-        self.assertEqual(report, Report(0, 0, NOW - 91 * DAY, 91))
+        days = day_of(NOW) - day_of(cutoff)
+        report = Report(0, 1, NOW - 91 * DAY, days)
+        self.assertEqual(self.report(1, cutoff=cutoff), report)

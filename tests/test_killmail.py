@@ -173,14 +173,16 @@ class EncodeTests(SyncCase):
         at_once = encode(killmail, {1: "Ann", 2: "Bob", 30000142: "Jita"})
         self.assertEqual(loads(again.json(True)), loads(at_once.json(True)))
 
-    def test_again_of_the_hash_alone(self) -> None:
+    def test_again_of_little(self) -> None:
         """
-        A block that held nothing but the hash stays one.
+        A block that held nothing but the hash stays one, and one that is not there is
+        not made.
         """
-        first = encode(decode(esi(7), None, "cd" * 20), {})
-        self.assertEqual(
-            loads(encode_again(first, {}).json(True)), loads(first.json(True))
-        )
+        for hash in ("cd" * 20, None):
+            killmail = decode(esi(7, victim=1), None, hash)
+            again = encode_again(encode(killmail, {}), {1: "Ann"})
+            at_once = encode(killmail, {1: "Ann"})
+            self.assertEqual(loads(again.json(True)), loads(at_once.json(True)))
 
     def test_nominal_sizes(self) -> None:
         """

@@ -4,6 +4,7 @@ One stream, step by step: what it sends, when it waits, and how it ends.
 
 from collections import Counter
 from typing import Any
+from unittest.mock import patch
 
 from twisted.internet.defer import Deferred, fail, succeed
 from twisted.internet.task import Clock
@@ -18,6 +19,8 @@ from tests.support.transport import MemoryTransport
 from wanderer_twisted.interfaces import IClientTransport, IHistory, StoreUnavailable
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import BatchLimits, Change, FeedStatus, Hole, Report
+from wanderer_twisted.stream import events
+from wanderer_twisted.stream.entries import KillmailEntry
 from wanderer_twisted.stream.hub import Hub
 from wanderer_twisted.stream.opening import Wish
 from wanderer_twisted.stream.session import Session
@@ -369,6 +372,58 @@ class HistoryTests(StreamCase):
         self.assertEqual(events[1].data["type"], "history_incomplete")
         self.assertEqual(events[2].data["missing"], 3)
 
+    def test_completed_meanwhile(self) -> None:
+        """
+        What is fetched while the batches go out is in none of them, so it makes this
+        history no more complete.
+        """
+        self.store_past(3)
+        self.history.told = Report(0, 1, None)
+        _, transport = self.open(preload_days=7)
+        self.assertEqual(self.names(transport), ["connected", "batch"])
+        self.store_past(9)
+        self.history.told = Report(0, 0, START - 7 * DAY)
+        self.clock.advance(0.1)
+        events = self.read(transport)
+        self.assertEqual(
+            [each.name for each in events], ["batch", "warning", "transition"]
+        )
+        self.assertFalse(events[2].data["coverage"]["complete"])
+
+    def test_stored_meanwhile(self) -> None:
+        """
+        What made a history complete is in it.
+        """
+
+        def report(wanted: Filter, cutoff: int) -> Deferred[Report]:
+            self.store_past(3)
+            return succeed(Report(0, 0, cutoff))
+
+        self.patch(self.history, "report", report)
+        _, transport = self.open(preload_days=7)
+        self.clock.advance(0.1)
+        transition = self.read(transport)[-1]
+        self.assertTrue(transition.data["coverage"]["complete"])
+        self.assertEqual(transition.data["total_historical"], 3)
+
+    def test_resumed_incomplete(self) -> None:
+        """
+        So it is where the rest of it is told on another stream.
+        """
+        self.store_past(3)
+        self.history.told = Report(0, 1, None)
+        _, transport = self.open(preload_days=7)
+        cursor = self.read(transport)[-1].id
+        transport.lose()
+        self.store_past(9)
+        self.history.told = Report(0, 0, START - 7 * DAY)
+        _, again = self.open(preload_days=7, cursor=cursor)
+        connected, _, warning, transition = self.read(again)
+        self.assertTrue(connected.data["resumed"])
+        self.assertEqual(warning.data["type"], "history_incomplete")
+        coverage = transition.data["coverage"]
+        self.assertEqual((coverage["ids_incomplete"], coverage["from"]), (1, None))
+
     def test_resumed(self) -> None:
         """
         A reconnect goes on behind the last whole batch, with the same numbers.
@@ -550,9 +605,35 @@ class EndTests(StreamCase):
         event = self.read(transport)[-1]
         self.assertEqual((event.name, event.data["type"]), ("error", "internal"))
         self.assertNotIn("no", event.data["message"].split())
-        self.assertTrue(event.id.startswith("h."))
+        self.assertTrue(event.id.startswith("s."))
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
         self.assertEqual(self.hub.closings, {"internal": 1})
+
+    def test_bug_in_an_event(self) -> None:
+        """
+        An event that could not be made was not told: a reconnect has it.
+        """
+
+        def fail_to_make(*_: object) -> None:
+            raise ZeroDivisionError("no")
+
+        self.store_past(1)
+        _, first = self.open()
+        since = self.read(first)[0].id
+        first.lose()
+        self.announce(7)
+        for owner, maker, told, cursor in (
+            (events, "batch", "batch", None),
+            (events, "transition", "transition", None),
+            (KillmailEntry, "event_for", "killmail", since),
+        ):
+            with patch.object(owner, maker, fail_to_make):
+                _, transport = self.open(preload_days=7, cursor=cursor)
+            error = self.read(transport)[-1]
+            self.assertEqual((error.name, error.data["type"]), ("error", "internal"))
+            _, again = self.open(preload_days=7, cursor=error.id)
+            self.assertIn(told, self.names(again))
+        self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 3)
 
     def test_bug_while_catching_up(self) -> None:
         """

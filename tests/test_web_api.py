@@ -632,10 +632,21 @@ class OtherRoutesTests(PublicCase):
         """
         A path that is not UTF-8, or not a path, is refused without a traceback.
         """
-        for path in ("/%ff", "/api/v1/killmail/%c3", "*", "http://x/ping", "ping"):
+        no_text = "The request's path is not valid UTF-8"
+        no_path = "The request's target is not a path"
+        for path, message in (
+            ("/%ff", no_text),
+            ("/api/v1/killmail/%c3", no_text),
+            ("*", no_path),
+            ("http://x/ping", no_path),
+            ("ping", no_path),
+        ):
             response = self.public().ask(path).response
             self.assertEqual(response.status, 400, path)
-            self.assertEqual(error_of(response)["type"], "bad_request")
+            error = error_of(response)
+            self.assertEqual(
+                (error["type"], error["message"]), ("bad_request", message)
+            )
 
     def test_odd_hosts(self) -> None:
         """

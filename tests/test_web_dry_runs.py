@@ -5,12 +5,13 @@ What streams would begin with, told without streaming.
 import json
 from typing import Any
 
-from twisted.internet.defer import Deferred, fail
+from twisted.internet.defer import Deferred, fail, succeed
 
 from tests.support.lookups import CHARACTER, SYSTEM, LookupCase
 from tests.support.web import NOW
 from wanderer_twisted.encoding import timestamp
 from wanderer_twisted.interfaces import Expired, StoreUnavailable
+from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import Change, Marks, Report
 from wanderer_twisted.web.dry_runs import MOST_AT_ONCE
 
@@ -110,6 +111,20 @@ class PlanTests(DryRunCase):
             },
         )
         self.assertEqual(self.site.history.asked, [])
+
+    def test_stored_meanwhile(self) -> None:
+        """
+        What makes a history complete is counted.
+        """
+
+        def report(wanted: Filter, cutoff: int) -> Deferred[Report]:
+            self.add(1)
+            return succeed(Report(0, 0, cutoff))
+
+        self.patch(self.site.history, "report", report)
+        plan = self.plan(DRY)
+        self.assertTrue(plan["coverage"]["complete"])
+        self.assertEqual(plan["total_historical"], 1)
 
     def test_posted(self) -> None:
         """

@@ -363,6 +363,21 @@ class PipeliningTests(BoundsCase):
         self.assertEqual(client.raw.count(b"HTTP/1.1 200"), 1)
         self.assertTrue(client.closed)
 
+    def test_behind_a_body(self) -> None:
+        """
+        The same of requests with bodies, told or in chunks.
+        """
+        for head, body in (
+            (b"Content-Length: 1", b"x"),
+            (b"Transfer-Encoding: chunked", b"1\r\nx\r\n0\r\n\r\n"),
+        ):
+            client = self.public().connect()
+            one = b"POST /ping HTTP/1.1\r\n%b\r\n\r\n%b" % (head, body)
+            client.send(one * 300)
+            self.assertEqual(client.response.headers["Connection"], "close")
+            self.assertEqual(client.raw.count(b"HTTP/1.1 405"), 1)
+            self.assertTrue(client.closed)
+
     def test_while_one_is_answered(self) -> None:
         """
         What comes while a response is waited for is answered after it, and reading

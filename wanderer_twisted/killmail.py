@@ -245,7 +245,8 @@ def encode_again(body: Body, names: Mapping[int, str]) -> Body:
     document = loads(body.json(with_items=True))
     esi = {key: document[key] for key in document if key not in ("zkb", "kill_time")}
     esi.pop("system_id"), esi.pop("attacker_count")
-    zkb = {key: value for key, value in document["zkb"].items() if key != "total_value"}
+    zkb = document.get("zkb", {})
+    zkb.pop("total_value", None)
     return encode(decode(esi, zkb), names)
 
 

@@ -180,7 +180,7 @@ class History(Service):
             self.naming.begin(wanted, cutoff)
 
     async def _report(self, wanted: Filter, cutoff: int) -> Report:
-        cutoff = self._within_reach(cutoff)
+        # All of it: of a stream that comes back after days some is out of reach.
         decides = wanted.min_value is not None
         standing, missing = await together(
             self._stand(wanted, cutoff, decides), self._store.count_missing(wanted)

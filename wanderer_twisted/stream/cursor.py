@@ -126,14 +126,18 @@ class Starting:
 class InHistory:
     """
     ``h``: everything in the frozen history up to *place* is told.
+
+    :ivar complete: whether it was when it was frozen; if not it is ``i``.
     """
 
     start: int
     snapshot: Snapshot
     place: Place
     fingerprint: str
+    complete: bool = True
 
     def text(self, epoch: str) -> str:
+        letter = "h" if self.complete else "i"
         numbers = (
             base36(self.start),
             base36(self.snapshot.head),
@@ -141,7 +145,7 @@ class InHistory:
             base36(self.place.kill_time, _TIME),
             base36(self.place.killmail_id),
         )
-        return f"h.{epoch}.{'.'.join(numbers)}.{self.fingerprint}"
+        return f"{letter}.{epoch}.{'.'.join(numbers)}.{self.fingerprint}"
 
     @property
     def reaches(self) -> int:
@@ -160,6 +164,7 @@ _SHAPES = {
     "m": re.compile(rf"m\.{_EPOCH}\.{_N}\.{_N}\.{_T}\.{_F}"),
     "s": re.compile(rf"s\.{_EPOCH}\.{_N}\.{_T}\.{_F}"),
     "h": re.compile(rf"h\.{_EPOCH}\.{_N}\.{_N}\.{_T}\.{_T}\.{_N}\.{_F}"),
+    "i": re.compile(rf"i\.{_EPOCH}\.{_N}\.{_N}\.{_T}\.{_T}\.{_N}\.{_F}"),
 }
 
 
@@ -186,5 +191,5 @@ def decode(text: str) -> tuple[str, Cursor]:
         start, cutoff = numbers
         return epoch, Starting(start, cutoff, fingerprint)
     start, head, cutoff, kill_time, killmail_id = numbers
-    place = Place(kill_time, killmail_id)
-    return epoch, InHistory(start, Snapshot(head, cutoff), place, fingerprint)
+    place, complete = Place(kill_time, killmail_id), text[0] == "h"
+    return epoch, InHistory(start, Snapshot(head, cutoff), place, fingerprint, complete)

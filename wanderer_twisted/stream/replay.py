@@ -16,7 +16,7 @@ from twisted.python.failure import Failure
 from wanderer_twisted.frames import Frame
 from wanderer_twisted.interfaces import Expired, StoreUnavailable
 from wanderer_twisted.partition import Snapshot
-from wanderer_twisted.records import Place
+from wanderer_twisted.records import Place, Report
 from wanderer_twisted.stream import events
 from wanderer_twisted.stream.cursor import (
     AfterHistory,
@@ -105,27 +105,52 @@ class Replay:
         session.end("internal", "Something went wrong here; reconnect to go on")
 
     async def _run(self) -> None:
+        report = None
         if isinstance(self._session.past, Starting):
-            await self._prepare(self._session.past)
+            report = await self._prepare(self._session.past)
         if isinstance(self._session.past, InHistory):
-            await self._play(self._session.past)
+            await self._play(self._session.past, report)
         await self._catch_up()
 
     # --- history ---------------------------------------------------------------
 
-    async def _prepare(self, cursor: Starting) -> None:
+    async def _prepare(self, cursor: Starting) -> Report:
         """
         Have the past fetched, then freeze it at the head that the *store* has: what
         another's fetch committed may not have been published yet.
+
+        :returns: how complete it is. Of what is fetched later it has nothing.
         """
         wanted = self._session.wish.filter
         await self._waiting.wait(self._hub.history.prepare(wanted, cursor.cutoff))
+        report = await self._report(cursor.cutoff)
         marks = await self._read(self._hub.store.read_marks)
         snapshot = Snapshot(marks.head, cursor.cutoff)
-        first = InHistory(cursor.start, snapshot, Place(), cursor.fingerprint)
+        first = InHistory(
+            cursor.start, snapshot, Place(), cursor.fingerprint, report.complete
+        )
         self._session.move_to(first)
+        return report
 
-    async def _play(self, cursor: InHistory) -> None:
+    async def _report(self, cutoff: int) -> Report:
+        wanted = self._session.wish.filter
+        return await self._read(partial(self._hub.history.report, wanted, cutoff))
+
+    async def _report_again(self, cursor: InHistory) -> Report:
+        """
+        The same of one that was frozen on another stream. What it lacked it lacks, even
+        where the store has it by now; how much that was nobody knows any more.
+        """
+        report = await self._report(cursor.snapshot.cutoff)
+        if cursor.complete:
+            return report
+        incomplete = max(report.ids_incomplete, 1)
+        return attrs.evolve(report, ids_incomplete=incomplete, since=None)
+
+    async def _play(self, cursor: InHistory, report: Report | None) -> None:
+        """
+        :param report: of when it was frozen; None where that was on another stream.
+        """
         store, pace, wish = self._hub.store, self._hub.pace, self._session.wish
         asked = wish.filter, cursor.snapshot, wish.with_items, pace.limits
         plan = await self._read(partial(store.measure_history, *asked, cursor.place))
@@ -141,15 +166,17 @@ class Replay:
             cut = cuts.popleft()
             read = partial(store.read_bodies, cursor.snapshot, wish.with_items, cut.ids)
             bodies = await self._read(read)
+            batch = events.batch(bodies, number, plan.batches)
             cursor = attrs.evolve(cursor, place=cut.last)
             self._session.move_to(cursor)
-            self._session.tell(events.batch(bodies, number, plan.batches))
-        await self._finish_history(cursor, plan.killmails)
+            self._session.tell(batch)
+        report = report or await self._report_again(cursor)
+        await self._finish_history(cursor, plan.killmails, report)
 
-    async def _finish_history(self, cursor: InHistory, total: int) -> None:
-        session, cutoff = self._session, cursor.snapshot.cutoff
-        ask = partial(self._hub.history.report, session.wish.filter, cutoff)
-        report = await self._read(ask)
+    async def _finish_history(
+        self, cursor: InHistory, total: int, report: Report
+    ) -> None:
+        session = self._session
         await self._writable()
         now = self._hub.clock.seconds()
         if not report.complete:
@@ -158,8 +185,9 @@ class Replay:
                 " stream, a new one without a cursor gets it"
             )
             session.tell(events.warning("history_incomplete", message, now))
+        transition = events.transition(total, report, now)
         session.move_to(AfterHistory(cursor.start, cursor.snapshot, cursor.fingerprint))
-        session.tell(events.transition(total, report, now))
+        session.tell(transition)
         self._hub.history_seconds.observe(now - session.opened_at)
         self._hub.history_killmails.observe(total)
 

@@ -273,11 +273,12 @@ class Session:
         :param upto: every number up to this one is among them, or matters to nobody.
         """
         for entry in entries:
-            self.seq = entry.seq  # before the write, which may pause us
+            event = None
             if entry.concerns(self.wanted):
                 event = entry.event_for(self.variant)
-                if event is not None:
-                    self._write(event)
+            self.seq = entry.seq  # before the write, which may pause us
+            if event is not None:
+                self._write(event)
         self.seq = max(self.seq, upto)
 
     def warn(self, kind: str, message: str) -> None:

@@ -169,7 +169,7 @@ class BoundedChannel(HTTPChannel):
         """
         persistent = super().checkPersistence(request, version)
         if persistent and self.length == 0 and self._buffer:
-            request.responseHeaders.setRawHeaders(b"Connection", [b"close"])
+            _say_last(request)
             return False
         return persistent
 
@@ -185,6 +185,15 @@ class BoundedChannel(HTTPChannel):
                 self.refuse(busy("Too much is coming in at once; try again soon"))
                 return
         super().rawDataReceived(data)
+
+    def _finishRequestBody(self, data: bytes) -> None:
+        """
+        :param data: what came behind the body; as of :meth:`checkPersistence`.
+        """
+        if data and self.persistent:
+            _say_last(self.requests[-1])
+            self.persistent = False
+        super()._finishRequestBody(data)
 
     def allContentReceived(self) -> None:
         if self._refused:
@@ -279,3 +288,7 @@ class BoundedChannel(HTTPChannel):
         self._refused = True  # whatever still comes
         self.setTimeout(None)
         self.timeoutConnection()
+
+
+def _say_last(request: Request) -> None:
+    request.responseHeaders.setRawHeaders(b"Connection", [b"close"])

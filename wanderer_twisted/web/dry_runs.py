@@ -67,6 +67,8 @@ class DryRuns:
         killmails, batches, missing, covered = 0, 0, 0, None
         cutoff = wish.cutoff(self._clock.seconds(), self._store.marks)
         if cutoff is not None:
+            # First, as a stream does: what comes behind it is not claimed.
+            report = await self._history.report(wish.filter, cutoff)
             marks = await self._store.read_marks()
             plan = await self._store.measure_history(
                 wish.filter,
@@ -75,7 +77,6 @@ class DryRuns:
                 self._limits,
                 Place(),
             )
-            report = await self._history.report(wish.filter, cutoff)
             killmails, batches = plan.killmails, plan.batches
             missing, covered = report.missing, coverage(report)
         return {

@@ -176,19 +176,25 @@ class PublicRequest(Request):
             agent=intern(readable(self.getHeader(b"User-Agent") or b"")),
             began=self.site.reactor.seconds(),
         )
-        if self._has_proper_target():
+        fault = self._find_fault()
+        if fault is None:
             super().process()
         else:
             self.setHeader(b"Date", datetimeToString())
             self._set_common_headers()
-            self.answer_error(bad_request("The request's path is not valid UTF-8"))
+            self.answer_error(bad_request(fault))
 
-    def _has_proper_target(self) -> bool:
+    def _find_fault(self) -> str | None:
+        """
+        What is wrong with the target.
+        """
+        if not self.path.startswith(b"/"):
+            return "The request's target is not a path"
         try:
             unquote_to_bytes(self.path).decode("utf-8")
         except UnicodeDecodeError:
-            return False
-        return self.path.startswith(b"/")
+            return "The request's path is not valid UTF-8"
+        return None
 
     def getRequestHostname(self) -> bytes:
         """
