@@ -210,6 +210,7 @@ class Server(MultiService):
         Change what can be changed while it runs (``ops.reload.CHANGEABLE``).
         """
         self.front.apply(settings)
+        self.history.places.most = settings.limits.histories_at_once
         self.hub.usual_retry_ms = settings.stream.retry_ms
         self.tokens.replace(tokens)
         set_level(settings.log_level)
