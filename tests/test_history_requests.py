@@ -101,6 +101,26 @@ class Shared(HistoryCase):
         self.assertEqual((self.history.underway, self.history.waiting), (0, 0))
         self.assertEqual(self.history.late, 4)
 
+    def test_more_or_fewer_at_once(self) -> None:
+        """
+        Who waits has a place as soon as there are more; where they become fewer nobody
+        loses one, and the next waits until so many are free.
+        """
+        every = [self.prepare(each) for each in range(1, 8)]
+        self.history.places.most = 5
+        self.assertEqual((self.history.underway, self.history.waiting), (5, 2))
+        every[6].addErrback(lambda _: None).cancel()
+        self.history.places.most = 1
+        self.assertEqual((self.history.underway, self.history.waiting), (5, 1))
+        self.let(4)
+        self.assertEqual((self.history.underway, self.history.waiting), (1, 1))
+        self.let()
+        self.assertEqual((self.history.underway, self.history.waiting), (1, 0))
+        self.let()
+        for each in every:
+            self.successResultOf(each)
+        self.assertEqual((self.history.underway, self.history.waiting), (0, 0))
+
     def test_covered_does_not_wait(self) -> None:
         """
         Who needs nothing is served though all places are taken.

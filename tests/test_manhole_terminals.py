@@ -5,7 +5,7 @@ The manhole's connections, byte by byte: coming in, being kept out, and going.
 import re
 from typing import Any
 
-from twisted.conch.telnet import DO, ECHO, IAC, IP, SB, WILL
+from twisted.conch.telnet import DO, ECHO, IAC, IP, SB, SE, WILL
 from twisted.internet.defer import Deferred
 from twisted.internet.error import ConnectionDone
 from twisted.internet.task import Clock
@@ -197,6 +197,16 @@ class TerminalsTests(SyncCase):
         connection = self.come_in()
         connection.send(b"\xc3\xa9 = 1\r\n")
         connection.leave()
+
+    def test_nothing_negotiated(self) -> None:
+        """
+        A negotiation without an option is passed over, on the way in and behind it.
+        """
+        connection = Connection(self.terminals)
+        connection.send(IAC + SB + IAC + SE)
+        connection.send(b"ann\r\nsecret\r\n")
+        shown = connection.send(IAC + SB + IAC + SE + b"6*7\r\n")
+        self.assertEqual(shown, "6*7\n42\n>>> ")
 
     def test_most(self) -> None:
         """

@@ -3,6 +3,7 @@ What Prometheus is told, read by its own parser.
 """
 
 import math
+import os
 from itertools import pairwise
 from typing import get_args
 
@@ -348,6 +349,14 @@ class StoreTests(ServerCase):
         A disk that does not tell what is free stops no scrape.
         """
         self.server.store.path = "/nowhere/at/all.db"
+        self.assertIsNone(self.value("wanderer_store_disk_free_bytes"))
+
+    def test_disk_behind_a_link(self) -> None:
+        """
+        What counts is the disk that has the database, not the one with a link to it.
+        """
+        self.server.store.path = self.mktemp()
+        os.symlink("/nowhere/at/all.db", self.server.store.path)
         self.assertIsNone(self.value("wanderer_store_disk_free_bytes"))
 
     def test_histories(self) -> None:

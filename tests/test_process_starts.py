@@ -128,6 +128,20 @@ class StartsTests(ProcessCase):
         self.assertIn(said, line)
         self.assertEqual(sorted(self.folder.rglob("*")), before)
 
+    async def test_simulators_port_in_use(self) -> None:
+        """
+        The simulator tells of it like the server.
+        """
+        with socket.create_server(("127.0.0.1", free_port())) as taken:
+            port = taken.getsockname()[1]
+            listen = f"tcp:{port}:interface=127.0.0.1"
+            simulator = self.twistd("wanderer-simulator", "--listen", listen)
+            said = await self.ended(simulator)
+        (line,) = said.splitlines()
+        start = f"wanderer-simulator: Couldn't listen on 127.0.0.1:{port}: "
+        self.assertIn(start, line)
+        self.assertEqual(simulator.status, 1)
+
     async def test_in_the_background(self) -> None:
         """
         twistd in the foreground, which waits for its daemon, tells why it did not start

@@ -66,12 +66,12 @@ class CompareTests(SyncCase):
         """
         What cannot change stays as it was.
         """
-        new = changed("limits.histories_at_once", 5, changed("log_level", "warn"))
+        new = changed("retention.days", 200, changed("log_level", "warn"))
         new = changed("limits.connections", 7, new)
         merged = merge(Settings(), compare(Settings(), new))
         self.assertEqual(merged.log_level, "warn")
         self.assertEqual(merged.limits.connections, 7)
-        self.assertEqual(merged.limits.histories_at_once, 100)
+        self.assertEqual(merged.retention.days, 100)
 
     def test_feeds(self) -> None:
         """
@@ -116,6 +116,7 @@ class ApplyTests(ServerCase):
                 7,
             ),
             "limits.corporation_ids": (7, rules("corporation_ids"), 7),
+            "limits.histories_at_once": (7, lambda: server.history.places.most, 7),
             "limits.post_ids": (7, rules("post_ids"), 7),
             "limits.system_ids": (7, rules("system_ids"), 7),
             "log_level": (

@@ -112,6 +112,8 @@ class OptionsTests(SyncCase):
         for name, value in (
             ("listen", "nonsense"),
             ("listen", "tcp:x"),
+            ("listen", "tcp:99999"),
+            ("listen", "ssl:4433:privateKey=/nowhere/at.all"),
             ("listen", ""),
             ("pace", "fast"),
             ("days", "many"),

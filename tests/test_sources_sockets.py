@@ -12,6 +12,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IListeningPort
 from twisted.internet.protocol import Protocol, ServerFactory, connectionDone
 from twisted.internet.task import deferLater
+from twisted.logger import capturedLogs, formatEvent
 from twisted.python.failure import Failure
 from twisted.trial.unittest import TestCase
 
@@ -118,6 +119,22 @@ class SocketTests(TestCase):
         for _ in range(3):
             self.assertEqual((await upstream.get(url)).json(), [])
         self.assertEqual(len(self.connections), 1)
+
+    async def test_logs_no_connections(self) -> None:
+        """
+        One that comes and goes says nothing.
+        """
+
+        def answer(server: Server) -> None:
+            server.write(HEAD + b"\r\n")
+            server.close()
+
+        url = self.serve(answer)
+        with capturedLogs() as said:
+            await self.upstream().get(url)
+            await self.connections[0].closed
+            await self.pause()
+        self.assertEqual([formatEvent(each) for each in said], [])
 
     async def test_silence_before_the_head(self) -> None:
         """

@@ -47,6 +47,36 @@ class OpeningTests(SyncCase):
         self.successResultOf(first.close())
         self.successResultOf(make_store(path, Clock()).close())
 
+    def test_another_server_by_another_name(self) -> None:
+        """
+        A symbolic link leads to the same file, which has one lock.
+        """
+        path, link = temporary_path(self), temporary_path(self)
+        os.symlink(os.path.abspath(path), link)
+        first = make_store(path, Clock())
+        self.assertEqual(
+            self.refusal(link), f"database {link}: another server has it open"
+        )
+        self.successResultOf(first.close())
+        second = make_store(link, Clock())
+        self.addCleanup(second.close)
+        self.assertEqual(
+            self.refusal(path), f"database {path}: another server has it open"
+        )
+
+    def test_size_by_a_link(self) -> None:
+        """
+        The log counts that is beside the file, whatever leads there.
+        """
+        path, link = temporary_path(self), temporary_path(self)
+        os.symlink(os.path.abspath(path), link)
+        store = make_store(link, Clock())
+        self.addCleanup(store.close)
+        self.successResultOf(store.commit(Change([entry(10)], announce=True)))
+        log = os.path.getsize(f"{path}-wal")
+        self.assertEqual(store.size(), os.path.getsize(path) + log)
+        self.assertGreater(log, 0)
+
     def test_all_files(self) -> None:
         """
         Every connection has opened the log as well: a server that changes its user
@@ -157,6 +187,16 @@ class OpeningTests(SyncCase):
         self.assertEqual(os.listdir(Path(path).parent), before)
         error = self.assertRaises(DatabaseUnusable, check_database, path + "/there")
         message = f"database {path}/there: No such file or directory"
+        self.assertEqual(str(error), message)
+
+    def test_check_follows_a_link(self) -> None:
+        """
+        Where a link leads to nothing yet, the place that it names counts.
+        """
+        link = temporary_path(self)
+        os.symlink("/nowhere/wanderer.db", link)
+        error = self.assertRaises(DatabaseUnusable, check_database, link)
+        message = f"database {link}: No such file or directory"
         self.assertEqual(str(error), message)
 
 

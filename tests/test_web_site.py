@@ -574,11 +574,14 @@ class LogTests(PublicCase):
 
     def test_stream(self) -> None:
         """
-        A stream has lines of its own elsewhere, and none here; its response counts.
+        A stream has lines of its own elsewhere, and none here; its response counts
+        when it begins, and its client's leaving does not.
         """
         public = self.public()
         with capturedLogs() as events:
-            public.ask(f"{STREAM}?cursor=secret").leave()
+            client = public.ask(f"{STREAM}?cursor=secret")
+            self.assertEqual(public.site.responses[200], 1)
+            client.leave()
             public.ask(STREAM)
             public.stop()
         self.assertEqual(self.lines(events), [])

@@ -2,7 +2,6 @@
 Settings into services: the only place that knows all parts.
 """
 
-import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
@@ -36,6 +35,7 @@ from wanderer_twisted.sources.zkillboard import make_zkillboard
 from wanderer_twisted.store.schema import DatabaseUnusable
 from wanderer_twisted.stream.hub import Hub
 from wanderer_twisted.stream.surroundings import Pace
+from wanderer_twisted.terminal import end_start
 from wanderer_twisted.web.admin import Admin, make_site
 from wanderer_twisted.web.listening import Listener
 from wanderer_twisted.web.tokens import Tokens
@@ -210,6 +210,7 @@ class Server(MultiService):
         Change what can be changed while it runs (``ops.reload.CHANGEABLE``).
         """
         self.front.apply(settings)
+        self.history.places.most = settings.limits.histories_at_once
         self.hub.usual_retry_ms = settings.stream.retry_ms
         self.tokens.replace(tokens)
         set_level(settings.log_level)
@@ -222,11 +223,7 @@ class Server(MultiService):
             self.store.open()
             super().privilegedStartService()
         except (CannotListenError, DatabaseUnusable, OSError) as error:
-            if self._is_daemon:  # twistd, which waits in the foreground, tells of it
-                raise
-            # Not to sys.stderr, which is twistd's log by now.
-            print(f"wanderer-sse: {error}", file=sys.__stderr__)
-            raise SystemExit(1) from error
+            end_start("wanderer-sse", error, self._is_daemon)
 
     def stopService(self) -> Deferred[None]:
         return Deferred.fromCoroutine(self._stop())

@@ -1,9 +1,11 @@
 """
-What the console scripts have in common: a line that changes in place.
+What programs say to whom has a terminal: a line that changes in place, and one that
+ends a start.
 """
 
 import os
-from typing import Final, TextIO
+import sys
+from typing import Final, NoReturn, TextIO
 
 _WIDTH: Final = 80
 
@@ -55,3 +57,17 @@ def abandon(*streams: TextIO) -> None:
     for stream in streams:
         os.dup2(nowhere, stream.fileno())
     os.close(nowhere)
+
+
+def end_start(program: str, error: Exception, is_daemon: bool) -> NoReturn:
+    """
+    What the program needs cannot be had: say so in one line, and end it.
+
+    :param is_daemon: twistd, which waits in the foreground, tells of *error* by itself.
+    :raises SystemExit: it does not.
+    """
+    if is_daemon:
+        raise error
+    # Not to sys.stderr, which is twistd's log by now.
+    print(f"{program}: {error}", file=sys.__stderr__)
+    raise SystemExit(1) from error

@@ -35,7 +35,10 @@ def _format(
     return Meta(description=allowed, extra=extra)
 
 
-def _endpoint(text: str) -> None:
+def check_endpoint(text: str) -> None:
+    """
+    :raises ValueError: it is no endpoint to listen on; the message is one line.
+    """
     try:
         serverFromString(None, text)  # only listening needs a reactor
     except (KeyError, IndexError):
@@ -54,7 +57,7 @@ def _endpoint(text: str) -> None:
 
 def _optional_endpoint(text: str) -> None:
     if text:
-        _endpoint(text)
+        check_endpoint(text)
 
 
 def _local_endpoint(text: str) -> None:
@@ -63,7 +66,7 @@ def _local_endpoint(text: str) -> None:
     """
     if not text:
         return
-    _endpoint(text)
+    check_endpoint(text)
     interface = _INTERFACE.search(text)
     host = interface[1].replace("\\:", ":") if interface else ""
     is_tcp = text.startswith(("tcp:", "tcp6:"))
@@ -156,7 +159,7 @@ def _queue_id(text: str) -> None:
 
 
 Endpoint = Annotated[
-    str, _format(_endpoint, "a Twisted endpoint, as tcp:4004:interface=127.0.0.1")
+    str, _format(check_endpoint, "a Twisted endpoint, as tcp:4004:interface=127.0.0.1")
 ]
 OptionalEndpoint = Annotated[
     str,

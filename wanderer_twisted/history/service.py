@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from twisted.application.service import Service
-from twisted.internet.defer import CancelledError, Deferred, DeferredSemaphore
+from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.interfaces import IReactorTime
 from twisted.logger import Logger
 from zope.interface import implementer
@@ -16,6 +16,7 @@ from wanderer_twisted.history.coverage import Key
 from wanderer_twisted.history.keeper import Keeper
 from wanderer_twisted.history.lister import Lister
 from wanderer_twisted.history.naming import Naming
+from wanderer_twisted.history.places import Places
 from wanderer_twisted.history.standing import Standing, read_standing, together
 from wanderer_twisted.history.turns import Asker, Turns
 from wanderer_twisted.history.walks import Walks
@@ -46,6 +47,7 @@ class History(Service):
         not wait for them.
     :param histories_at_once: how many requests have their turn; more wait, in order.
 
+    :ivar places: of those that have their turn.
     :ivar late: requests that reached their deadline with killmails lacking.
     """
 
@@ -86,7 +88,7 @@ class History(Service):
             self._turns,
             self._limit,
         )
-        self._places = DeferredSemaphore(histories_at_once)
+        self.places = Places(histories_at_once)
 
     @property
     def underway(self) -> int:
@@ -100,7 +102,7 @@ class History(Service):
         """
         Requests that wait for their turn.
         """
-        return len(self._places.waiting)
+        return self.places.waiting
 
     @property
     def walks(self) -> int:
@@ -159,7 +161,7 @@ class History(Service):
         decides = wanted.min_value is not None
         lacking = self._lacking(standing, with_values=decides)
         if lacking:
-            async with self._places:
+            async with self.places:
                 # Others may have had it fetched while this one waited.
                 standing = await self._stand(wanted, cutoff)
                 needed = self._lacking(standing, with_values=decides)

@@ -94,6 +94,10 @@ class Wire(TelnetTransport):
             self._log.warn("manhole: left for {error}", error=str(error))
             self.loseConnection()
 
+    def negotiate(self, data: list[bytes]) -> None:
+        if data:  # Twisted takes the first for granted
+            super().negotiate(data)
+
     def do(self, option: bytes) -> Deferred[Any]:
         return _as_it_comes(super().do(option))
 

@@ -31,6 +31,7 @@ CHANGEABLE: Final = frozenset(
         "limits.connections",
         "limits.connections_per_address",
         "limits.corporation_ids",
+        "limits.histories_at_once",
         "limits.post_ids",
         "limits.system_ids",
         "log_level",

@@ -8,14 +8,16 @@ from typing import Any
 
 from twisted.application import strports
 from twisted.application.service import MultiService
-from twisted.internet.endpoints import serverFromString
+from twisted.internet.error import CannotListenError
 from twisted.python import usage
 
+from wanderer_twisted.config.formats import check_endpoint
 from wanderer_twisted.simulator.data import BadData, Data, read, read_shipped
 from wanderer_twisted.simulator.front import make_site
 from wanderer_twisted.simulator.player import Pace, Player, parse_pace
 from wanderer_twisted.simulator.service import SHIPPED_DAYS, usual_tail
 from wanderer_twisted.simulator.world import World
+from wanderer_twisted.terminal import end_start
 
 _LONGEST = 3_650.0
 
@@ -53,7 +55,10 @@ class Options(usage.Options):
         """
         :raises usage.UsageError: something cannot be done as asked; one line says what.
         """
-        _check_endpoint(self["listen"])
+        try:
+            check_endpoint(self["listen"])
+        except ValueError as error:
+            raise usage.UsageError(f"--listen: {error}") from error
         try:
             self.pace = parse_pace(self["pace"])
         except ValueError as error:
@@ -87,13 +92,25 @@ class Options(usage.Options):
         return int(text)
 
 
-def _check_endpoint(text: str) -> None:
-    from twisted.internet import reactor
+class Simulation(MultiService):
+    """
+    All of it.
 
-    try:
-        serverFromString(reactor, text)
-    except (ValueError, KeyError, IndexError, TypeError) as error:
-        raise usage.UsageError(f"--listen: {text!r}: {error}") from error
+    :param is_daemon: it runs in the background.
+    """
+
+    def __init__(self, is_daemon: bool) -> None:
+        super().__init__()
+        self._is_daemon = is_daemon
+
+    def privilegedStartService(self) -> None:
+        """
+        :raises SystemExit: the port cannot be had; one line says why.
+        """
+        try:
+            super().privilegedStartService()
+        except (CannotListenError, OSError) as error:
+            end_start("wanderer-simulator", error, self._is_daemon)
 
 
 def makeService(options: Options, reactor: Any = None) -> MultiService:
@@ -102,7 +119,8 @@ def makeService(options: Options, reactor: Any = None) -> MultiService:
     """
     if reactor is None:
         from twisted.internet import reactor
-    parent = MultiService()
+    twistd: Any = options.parent or {}
+    parent = Simulation(is_daemon=not twistd.get("nodaemon", True))
     world = World(reactor, options.killmails, options.tail, options.days)
     player = Player(world, options.pace)
     site = make_site(world, player)

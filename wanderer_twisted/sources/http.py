@@ -11,7 +11,7 @@ import attrs
 from twisted.internet.defer import Deferred, DeferredSemaphore, succeed
 from twisted.internet.interfaces import IReactorTime
 from twisted.internet.task import deferLater
-from twisted.web.client import Agent, HTTPConnectionPool
+from twisted.web.client import Agent, HTTPConnectionPool, _HTTP11ClientFactory
 from twisted.web.iweb import IAgent
 
 from wanderer_twisted.interfaces import UpstreamError
@@ -268,6 +268,14 @@ class Client:
         return self._pool.closeCachedConnections()
 
 
+class _QuietFactory(_HTTP11ClientFactory):
+    """
+    One whose connections come and go without two lines in the log.
+    """
+
+    noisy = False
+
+
 def make_client(reactor: Any, contact: str) -> Client:
     """
     The client for the real world, with a pool of connections of its own.
@@ -276,5 +284,6 @@ def make_client(reactor: Any, contact: str) -> Client:
     pool.retryAutomatically = False  # we pace and count every request
     pool.maxPersistentPerHost = 8
     pool.cachedConnectionTimeout = 50  # servers commonly close after 60 or 75 seconds
+    pool._factory = _QuietFactory
     agent = Agent(reactor, connectTimeout=10, pool=pool)
     return Client(agent, reactor, contact, pool)

@@ -12,9 +12,10 @@ def size_of(path: str) -> int:
     Bytes of the file and of the log beside it.
     """
     total = 0
-    for file in (path, f"{path}-wal"):
+    file = os.path.realpath(path)  # the log is not beside a link to it
+    for each in (file, f"{file}-wal"):
         try:
-            total += os.stat(file).st_size
+            total += os.stat(each).st_size
         except FileNotFoundError:
             continue
     return total

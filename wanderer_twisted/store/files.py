@@ -58,7 +58,7 @@ class DatabaseFile:
         :raises DatabaseUnusable: the file cannot be made; the message is one line.
         """
         try:
-            with TemporaryFile(dir=os.path.dirname(self.path) or "."):
+            with TemporaryFile(dir=os.path.dirname(os.path.realpath(self.path))):
                 pass
         except OSError as error:
             raise DatabaseUnusable(f"database {self.path}: {error.strerror}") from error
@@ -72,7 +72,9 @@ class DatabaseFile:
             self._lock = None
 
     def _take_lock(self) -> None:
-        self._lock = os.open(f"{self.path}.lock", os.O_RDWR | os.O_CREAT, 0o644)
+        # Beside the file itself, as its log: one server, by whatever link it came.
+        path = f"{os.path.realpath(self.path)}.lock"
+        self._lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -2,9 +2,9 @@
 The store, and its upkeep.
 """
 
+import os
 import shutil
 from collections.abc import Iterator
-from pathlib import Path
 
 import attrs
 from prometheus_client.core import Metric
@@ -89,6 +89,6 @@ class Store:
 
 def _free(path: str) -> float | None:
     try:
-        return shutil.disk_usage(Path(path).parent).free
+        return shutil.disk_usage(os.path.dirname(os.path.realpath(path))).free
     except OSError:
         return None

@@ -35,13 +35,13 @@ class Web:
         )
         yield counter(
             "wanderer_http_responses_total",
-            "Responses by status; a stream counts when it ends.",
+            "Responses by status; a stream counts when it begins.",
             site.responses,
             "status",
         )
         yield counter(
             "wanderer_http_left_total",
-            "Clients that left before the end, as nearly every stream ends.",
+            "Clients that left before their answer was complete, streams left out.",
             site.left,
         )
         yield counter(
