@@ -142,10 +142,14 @@ class PythonTests(DemoCase):
         first = self.run_client(url, cursor)
         await self.until("the past", lambda: "from here on live" in self.said(first))
         past = len(self.shown(first))
+        old = self.folder / "old"
+        old.hardlink_to(cursor)
+        kept = old.read_text()
         self.assertIn(f"{past} of the past; from here on live", self.said(first))
         await self.until("a live killmail", lambda: len(self.shown(first)) > past)
         self.interrupt(first)
         await first.ended
+        self.assertEqual(old.read_text(), kept, "the file was not replaced as a whole")
         second = self.run_client(url, cursor)
         await self.until("more", lambda: self.shown(second))
         both = Counter(self.shown(first) + self.shown(second))
