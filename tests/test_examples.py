@@ -240,6 +240,15 @@ class NodeTests(PythonTests):
             raise SkipTest("no Node: Debian's package nodejs is not installed")
         return self.spawn(node, str(EXAMPLES / "client.mjs"), url, cursor)
 
+    async def test_no_stream(self) -> None:
+        """
+        It says what it got where that is a page for people.
+        """
+        address, _ = await self.demo()
+        client = self.run_client(f"{address}/")
+        await self.until("its words", lambda: self.said(client))
+        self.assertIn("no event stream but text/html", self.said(client))
+
 
 class CurlTests(PythonTests):
     """
