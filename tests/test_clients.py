@@ -206,6 +206,26 @@ class LineTests(SyncCase):
         self.assertEqual(line.let_through(visit, head + b"12"), (head + b"12", None))
         self.assertEqual(line.let_through(visit, b"34"), (b"3", "end"))
 
+    def test_held(self) -> None:
+        """
+        A client that is held has come, but gets to the server only when it is let go;
+        those behind it do at once.
+        """
+        clock, line = MemoryReactorClock(), Line(None, 0)
+
+        def come() -> None:
+            client: Any = line.buildProtocol(None)
+            client.reactor = clock
+            Descriptor(clock, client)
+
+        line.hold()
+        come()
+        self.assertEqual((len(line.visits), len(clock.tcpClients)), (1, 0))
+        line.let_go()
+        self.assertEqual(len(clock.tcpClients), 1)
+        come()
+        self.assertEqual((len(line.visits), len(clock.tcpClients)), (2, 2))
+
     def test_slow_client(self) -> None:
         """
         The end comes behind what a slow client has not read yet, whether the line broke

@@ -142,10 +142,14 @@ class PythonTests(DemoCase):
         first = self.run_client(url, cursor)
         await self.until("the past", lambda: "from here on live" in self.said(first))
         past = len(self.shown(first))
+        old = self.folder / "old"
+        old.hardlink_to(cursor)
+        kept = old.read_text()
         self.assertIn(f"{past} of the past; from here on live", self.said(first))
         await self.until("a live killmail", lambda: len(self.shown(first)) > past)
         self.interrupt(first)
         await first.ended
+        self.assertEqual(old.read_text(), kept, "the file was not replaced as a whole")
         second = self.run_client(url, cursor)
         await self.until("more", lambda: self.shown(second))
         both = Counter(self.shown(first) + self.shown(second))
@@ -235,6 +239,15 @@ class NodeTests(PythonTests):
         if node is None:
             raise SkipTest("no Node: Debian's package nodejs is not installed")
         return self.spawn(node, str(EXAMPLES / "client.mjs"), url, cursor)
+
+    async def test_no_stream(self) -> None:
+        """
+        It says what it got where that is a page for people.
+        """
+        address, _ = await self.demo()
+        client = self.run_client(f"{address}/")
+        await self.until("its words", lambda: self.said(client))
+        self.assertIn("no event stream but text/html", self.said(client))
 
 
 class CurlTests(PythonTests):

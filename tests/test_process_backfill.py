@@ -3,6 +3,7 @@
 """
 
 import json
+import shlex
 import signal
 import sqlite3
 import sys
@@ -127,6 +128,18 @@ class BackfillTests(ProcessCase):
         self.assertEqual(
             full.err, "wanderer-backfill: output: No space left on device\n"
         )
+
+    async def test_help(self) -> None:
+        """
+        Who reads only the beginning of the help, sees its name and no error.
+        """
+        command = shlex.join((sys.executable, "-c", RUN, "--help"))
+        help = self.spawn("/bin/sh", "-c", f"{command} | head -n 1")
+        self.assertEqual(await self.ended(help), 0)
+        self.assertTrue(help.out.startswith("Usage: wanderer-backfill "), help.out)
+        cut = self.spawn("/bin/sh", "-c", f"(sleep 0.1; {command}) | true")
+        self.assertEqual(await self.ended(cut), 0)
+        self.assertEqual(cut.err, "")
 
     async def test_stopped_at_once(self) -> None:
         """

@@ -144,13 +144,15 @@ class DemoTests(TailCase):
     async def test_scripts(self) -> None:
         """
         Piped, there are lines and nothing else; JSON of the past ends by itself; a
-        reader that has enough ends it quietly; a bad request is told.
+        reader that has enough ends it quietly; so it is without standard error, and
+        without standard output it does not begin; a bad request is told.
         """
         address, asked = await self.start()
         await self.together(
             self.pipe_json(address, asked),
             self.pipe_lines(address, asked),
             self.break_pipe(address, asked),
+            self.close_outputs(address, asked),
             self.refuse(address),
         )
 
@@ -176,6 +178,15 @@ class DemoTests(TailCase):
         await self.ended(tail)
         self.assertEqual(len(tail.out.splitlines()), 1)
         self.assertTrue(tail.err.endswith("status 0\n"), tail.err)
+
+    async def close_outputs(self, address: str, asked: tuple[str, ...]) -> None:
+        command = shlex.join((*RUN, "--url", address, *asked, "--json", "--no-follow"))
+        tail = self.spawn("/bin/sh", "-c", f"exec {command} 2>&-")
+        self.assertEqual(await self.ended(tail), 0)
+        self.assertGreater(len(shown(tail)), 100)
+        tail = self.spawn("/bin/sh", "-c", f"exec {command} >&-")
+        self.assertEqual(await self.ended(tail), 1)
+        self.assertEqual(tail.err, "wanderer-tail: standard output is closed\n")
 
     async def refuse(self, address: str) -> None:
         tail = self.tail(address, "--characters", "0")

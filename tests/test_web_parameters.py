@@ -409,6 +409,8 @@ class SwitchesTests(ParametersCase):
             ("charachter_ids", "character_ids"),
             ("solar_system_ids", "system_ids"),
             ("Items", "items"),
+            ("CHARACTER_IDS", "character_ids"),
+            ("Last-Event-ID", "last_event_id"),
             ("last-event-id", "last_event_id"),
         ):
             self.assertEqual(

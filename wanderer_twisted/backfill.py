@@ -14,7 +14,7 @@ from wanderer_twisted.config import ConfigError, Settings, load_settings
 from wanderer_twisted.interfaces import StoreUnavailable, UpstreamError
 from wanderer_twisted.progress import Screen
 from wanderer_twisted.store.schema import DatabaseUnusable
-from wanderer_twisted.terminal import abandon
+from wanderer_twisted.terminal import abandon, check_outputs
 
 _NAME: Final = "wanderer-backfill"
 _STOP_SECONDS: Final = 10.0
@@ -28,7 +28,7 @@ class Options(usage.Options):
     :ivar days: how many to have; 0 for none.
     """
 
-    synopsis = "[--config FILE] [--database URL] [--days N] [--vacuum]"
+    synopsis = "Usage: wanderer-backfill [--config FILE] [--days N] [more]"
     longdesc = (
         "Takes days of zKillboard's archive into the database, the newest first, and"
         " goes on where it was stopped. Not beside a running server: that does it by"
@@ -168,11 +168,15 @@ def main() -> NoReturn:
     """
     The console script.
     """
+    check_outputs(_NAME)
     options = Options()
     try:
         options.parseOptions()
     except usage.UsageError as error:
         print(f"{_NAME}: {error}", file=sys.stderr)
         sys.exit(2)
+    except BrokenPipeError:  # of the help
+        abandon(sys.stdout)
+        sys.exit(0)
     react(_run, (options,))
     raise AssertionError("react() ends the process")

@@ -1,6 +1,6 @@
 """
-What programs say to whom has a terminal: a line that changes in place, and one that
-ends a start.
+What the programs have in common at a terminal: a line that changes in place, one that
+ends a start, and outputs that are not there.
 """
 
 import os
@@ -47,6 +47,20 @@ def bar(done: int, wanted: int, size: int = 20) -> str:
     """
     full = size * done // max(1, wanted)
     return "[" + "#" * full + "." * (size - full) + "]"
+
+
+def check_outputs(name: str) -> None:
+    """
+    Make do with the streams that the shell has left open.
+
+    :param name: of the program.
+    :raises SystemExit: there is no standard output.
+    """
+    if sys.stderr is None:  # print() would take standard output instead
+        sys.stderr = open(os.devnull, "w")  # noqa: SIM115
+    if sys.stdout is None:
+        print(f"{name}: standard output is closed", file=sys.stderr)
+        raise SystemExit(1)
 
 
 def abandon(*streams: TextIO) -> None:

@@ -50,7 +50,11 @@ async function* follow(url, cursor = '') {
 }
 
 async function check(response) {
-  if (response.status === 200) return;
+  const type = response.headers.get('Content-Type') ?? 'nothing';
+  if (response.status === 200) {
+    if (type.startsWith('text/event-stream')) return;
+    throw new Error(`no event stream but ${type}; is the URL right?`);
+  }
   const said = `${response.status}: ${await response.text()}`;
   const retryable = response.status === 429 || response.status >= 500;
   throw retryable ? new Error(said) : new Refused(said);  // 204 as well: never again

@@ -62,7 +62,7 @@ while :; do
                 '+ '*) printf '%s\n' "${line#+ }" ;;
                 '! '*) printf '%s\n' "${line#! }" >&2 ;;
                 '~ '*) echo "${line#\~ }" >"$work/retry" ;;
-                '= '*) echo "${line#= }" >"$kept" ;;
+                '= '*) echo "${line#= }" >"$kept.new" && mv "$kept.new" "$kept" ;;
             esac
         done
 

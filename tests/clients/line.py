@@ -118,6 +118,7 @@ class Line(ProxyFactory):
         self.visits: list[Visit] = []
         self._reactor = reactor
         self._breaks: deque[Break] = deque()
+        self._held: list[_ToClient] | None = None
         self._listening: Any = None
 
     def open(self) -> None:
@@ -134,6 +135,27 @@ class Line(ProxyFactory):
         Refuse connections from now on.
         """
         await self._listening.stopListening()
+
+    def hold(self) -> None:
+        """
+        Keep what comes from the client, until :meth:`let_go`.
+        """
+        self._held = []
+
+    def let_go(self) -> None:
+        held, self._held = self._held or [], None
+        for connection in held:
+            connection.pass_on()
+
+    def take(self, connection: "_ToClient") -> None:
+        """
+        A client has come.
+        """
+        self.visits.append(connection.visit)
+        if self._held is None:
+            connection.pass_on()
+        else:
+            self._held.append(connection)
 
     def break_off(self, how: How, **after: int) -> None:
         """
@@ -199,7 +221,13 @@ class _ToClient(ProxyServer):
 
     def connectionMade(self) -> None:
         self.visit = Visit()
-        self.factory.visits.append(self.visit)
+        self.transport.pauseProducing()
+        self.factory.take(self)
+
+    def pass_on(self) -> None:
+        """
+        Begin: connect to the server, and then take what the client has sent.
+        """
         super().connectionMade()
 
     def dataReceived(self, data: bytes) -> None:

@@ -50,20 +50,25 @@ async def dropped(stage: Stage, cells: Sequence[Cell]) -> None:
 
 async def restarted(stage: Stage, cells: Sequence[Cell]) -> None:
     """
-    The server is told to go and started again; more is published meanwhile.
+    The server is told to go and started again, once while all are told the past and
+    once in what is live; more is published meanwhile.
     """
+    for cell in cells:
+        cell.line.hold()
     stage.start(cells)
+    await stage.wait(cells, lambda cell: cell.line.visits)
+    for cell in cells:
+        cell.line.let_go()
+    await stage.wait(cells, lambda cell: cell.events["batch"])
+    await stage.server.stop()
+    over = [str(cell) for cell in cells if cell.events["transition"]]
+    assert not over, f"stopped behind the history of {over}"
+    await stage.come_back(cells)
     await stage.have_history(cells)
     await stage.play()
     await stage.have_all(cells)
     await stage.server.stop()
-    for cell in cells:
-        await cell.line.close()
-    await stage.publish()
-    await stage.programs.pause(2)
-    await stage.server.start()
-    for cell in cells:
-        cell.line.open()
+    await stage.come_back(cells)
     await stage.play()
 
 

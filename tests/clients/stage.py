@@ -134,6 +134,18 @@ class Stage:
         for cell in cells:
             cell.start(self.programs.reactor, self.query)
 
+    async def come_back(self, cells: Sequence[Cell]) -> None:
+        """
+        Start the server again, which was stopped; killmails are published before.
+        """
+        for cell in cells:
+            await cell.line.close()
+        await self.publish()
+        await self.programs.pause(2)
+        await self.server.start()
+        for cell in cells:
+            cell.line.open()
+
     async def have_history(self, cells: Sequence[Cell]) -> None:
         """
         Wait until they have heard of the end of the history.

@@ -16,7 +16,7 @@ from wanderer_twisted.tail.follower import Follower, Refused, Unavailable
 from wanderer_twisted.tail.options import Options
 from wanderer_twisted.tail.reader import HistoryTold, Reader
 from wanderer_twisted.tail.screen import NAME, Screen
-from wanderer_twisted.terminal import abandon
+from wanderer_twisted.terminal import abandon, check_outputs
 
 #: Exit statuses; Options.longdesc tells them to users.
 WELL: Final = 0
@@ -82,6 +82,7 @@ def main() -> NoReturn:
     """
     The console script.
     """
+    check_outputs(NAME)
     options = Options()
     try:
         options.parseOptions()

@@ -3,7 +3,6 @@ The routes of the admin listener: for the operator, and for Prometheus.
 """
 
 from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Final
 
 from twisted.internet.interfaces import IReactorTime
@@ -24,7 +23,7 @@ from wanderer_twisted.web.request import PublicRequest
 from wanderer_twisted.web.rooms import Rooms, make_app
 from wanderer_twisted.web.selection import read_nothing
 from wanderer_twisted.web.site import PublicSite
-from wanderer_twisted.web.values import LONGEST_ECHO, integer, quoted
+from wanderer_twisted.web.values import integer, quoted, unknown
 
 MOST: Final = 10_000
 USUAL: Final = 1_000
@@ -120,8 +119,7 @@ def _read(query: bytes) -> tuple[int, str]:
     given = split_query(query)
     for name in given:
         if name not in _KNOWN:
-            near = get_close_matches(name[:LONGEST_ECHO], _KNOWN, n=1, cutoff=0.0)[0]
-            raise invalid(f"Unknown parameter {quoted(name)}, did you mean '{near}'?")
+            raise unknown(name, _KNOWN)
     order = given.get("order") or "lag"
     if order not in ORDERS:
         allowed = ", ".join(ORDERS)

@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from difflib import get_close_matches
 from typing import Any, Final, Literal
 
 import attrs
@@ -16,7 +15,7 @@ from wanderer_twisted.encoding import loads
 from wanderer_twisted.killmail import MAX_ID
 from wanderer_twisted.partition import KINDS, Kind
 from wanderer_twisted.web.errors import invalid
-from wanderer_twisted.web.values import LONGEST_ECHO, decode, quoted, shown, unquote
+from wanderer_twisted.web.values import decode, quoted, shown, unknown, unquote
 
 Form = Literal["ids", "number", "integer", "moment", "switch", "cursor", "place"]
 
@@ -200,8 +199,7 @@ def split_query(query: bytes) -> dict[str, str]:
 def _find(name: str) -> Parameter:
     if name in PARAMETERS:
         return PARAMETERS[name]
-    nearest = get_close_matches(name[:LONGEST_ECHO], KNOWN, n=1, cutoff=0.0)[0]
-    raise invalid(f"Unknown parameter {quoted(name)}, did you mean '{nearest}'?")
+    raise unknown(name, KNOWN)
 
 
 def _as_text(parameter: Parameter, value: object) -> str:

@@ -5,7 +5,6 @@ The parameters of a look-up: text from anybody, to a :class:`Selection` or a 400
 import math
 import re
 from collections.abc import Collection, Mapping, Sequence
-from difflib import get_close_matches
 from typing import Any, Final
 
 import attrs
@@ -17,7 +16,7 @@ from wanderer_twisted.stream.cursor import base36
 from wanderer_twisted.web.errors import invalid
 from wanderer_twisted.web.given import Parameter, split_query
 from wanderer_twisted.web.moments import AHEAD, read_moment
-from wanderer_twisted.web.values import LONGEST_ECHO, integer, quoted, shown
+from wanderer_twisted.web.values import integer, quoted, shown, unknown
 
 #: What look-ups may be asked with. How far ``since_hours`` reaches is the operator's.
 PARAMETERS: Final = {
@@ -145,8 +144,7 @@ def _check_name(name: str, known: Collection[str]) -> None:
     :raises ApiError: 400, with the nearest name that there is.
     """
     if name not in known:
-        near = get_close_matches(name[:LONGEST_ECHO], known, n=1, cutoff=0.0)[0]
-        raise invalid(f"Unknown parameter {quoted(name)}, did you mean '{near}'?")
+        raise unknown(name, known)
 
 
 def _check_id(name: str, number: int | None, text: str) -> int:

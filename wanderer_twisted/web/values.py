@@ -4,10 +4,12 @@ Text and JSON from anybody, to values or a 400.
 
 import math
 import re
+from collections.abc import Iterable
+from difflib import get_close_matches
 from typing import Final
 from urllib.parse import unquote_to_bytes
 
-from wanderer_twisted.web.errors import invalid
+from wanderer_twisted.web.errors import ApiError, invalid
 
 #: A message tells back no more of what was sent.
 LONGEST_ECHO: Final = 60
@@ -66,6 +68,17 @@ def shown(value: object) -> str:
     if value is None:
         return "null"
     return "[...]" if isinstance(value, list) else "{...}"
+
+
+def unknown(name: str, known: Iterable[str]) -> ApiError:
+    """
+    That there is no such parameter, with the one whose name is most like it, however
+    its words are written.
+    """
+    names = {each.lower(): each for each in known}
+    asked = name[:LONGEST_ECHO].lower().replace("-", "_")
+    near = names[get_close_matches(asked, names, n=1, cutoff=0.0)[0]]
+    return invalid(f"Unknown parameter {quoted(name)}, did you mean '{near}'?")
 
 
 def quoted(text: str) -> str:
