@@ -182,7 +182,8 @@ class History(Service):
             self.naming.begin(wanted, cutoff)
 
     async def _report(self, wanted: Filter, cutoff: int) -> Report:
-        # All of it: of a stream that comes back after days some is out of reach.
+        # All that is kept: of a stream that comes back after days some is out of reach.
+        cutoff = max(cutoff, self._kept_since)
         decides = wanted.min_value is not None
         standing, missing = await together(
             self._stand(wanted, cutoff, decides), self._store.count_missing(wanted)
