@@ -316,6 +316,18 @@ MUTATIONS = [
         " if isinstance(cursor, Starting) and wish.since else cursor, resumed=True)",
     ),
     Mutation(
+        "how complete a history is, is asked when it has been told",
+        "stream/replay.py",
+        "report = report or await self._report_again(cursor)",
+        "report = await self._report(cursor.snapshot.cutoff)",
+    ),
+    Mutation(
+        "a history becomes complete on a resume",
+        "stream/replay.py",
+        "        if cursor.complete:\n            return report\n",
+        "        return report\n",
+    ),
+    Mutation(
         "batches are cut anew on a resume",
         "stream/replay.py",
         "for number in range(plan.done + 1, plan.batches + 1):",

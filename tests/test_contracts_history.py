@@ -106,7 +106,7 @@ class HandledHistoryTest(HistoryContract, SyncCase):
     """
 
     def setUp(self) -> None:
-        self.history = HandledHistory()
+        self.history = HandledHistory(lambda wanted, cutoff: True)
 
     def let(self) -> None:
         for *_, answer in self.history.asked:

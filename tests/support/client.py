@@ -108,7 +108,7 @@ class CheckedClient:
         elif self.forged:
             self.expect_gap = "malformed"
         elif not self.source.last_event_id.startswith(
-            tuple(f"{kind}.{epoch}." for kind in "lmsh")
+            tuple(f"{kind}.{epoch}." for kind in "lmshi")
         ):
             self.expect_gap = "unknown_epoch"
         return self.transport
@@ -168,7 +168,7 @@ class CheckedClient:
         if reason == "expired":
             age = self.connected_at - self.up_to_date
             # A history of 90 days begins to go ten days after it was asked for.
-            least = 9 if self.cursor_before[:1] in "sh" else 50
+            least = 9 if self.cursor_before[:1] in "shi" else 50
             assert age > least * DAY, f"gap for a cursor that is {age / DAY} days old"
         elif reason == "filter":
             assert self.refiltered
@@ -223,6 +223,10 @@ class CheckedClient:
         expected = oracle.history(self.wanted, self.head, self.cutoff)
         found = [each for each in self.got if each not in oracle.pruned]
         assert found == expected, f"history is {self.got}, expected {expected}"
+        if event.data["coverage"]["complete"]:
+            claims = oracle.claims.get((self.wish().filter, self.cutoff), [])
+            told = oracle.pruned.union(self.got)
+            assert any(each <= told for each in claims), "it is not complete"
 
     def _on_killmail(self, event: Event, oracle: Oracle) -> None:
         assert not self.historical, "live before the transition"

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable
 import attrs
 
 from tests.support.killmails import DAY
+from wanderer_twisted.partition import Filter
 
 RETENTION = 100 * DAY
 
@@ -98,6 +99,8 @@ class Oracle:
 
     :ivar journal: everything that was ever announced, pruned or not.
     :ivar pruned: ids that are gone for ever.
+    :ivar claims: what the store had of a history whenever it had all, by filter and
+        cutoff.
     """
 
     head: int = 0
@@ -106,6 +109,7 @@ class Oracle:
     holes: list[int] = attrs.field(factory=list)
     pruned: set[int] = attrs.field(factory=set)
     known: dict[int, Upstream] = attrs.field(factory=dict)
+    claims: dict[tuple[Filter, int], list[frozenset[int]]] = attrs.field(factory=dict)
 
     def take(
         self, ups: Iterable[tuple[Upstream, bool]], announce: bool, now: float

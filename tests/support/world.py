@@ -129,13 +129,25 @@ def _parts(each: Upstream) -> dict[str, Any]:
     }
 
 
+def _concerns(wanted: Filter, each: Upstream) -> bool:
+    return bool(
+        each.characters.intersection(wanted.character_ids)
+        or each.system in wanted.system_ids
+        or each.corporation in wanted.corporation_ids
+        or each.alliance in wanted.alliance_ids
+    )
+
+
 @implementer(IHistory)
 class HandledHistory:
     """
     Histories that are ready when the machine says so.
+
+    :param has_all: whether the store has all of one, by its filter and cutoff.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, has_all: Callable[[Filter, int], bool]) -> None:
+        self.has_all = has_all
         self.asked: list[tuple[Filter, int, Deferred[None]]] = []
 
     def prepare(self, wanted: Filter, cutoff: int) -> Deferred[None]:
@@ -148,7 +160,8 @@ class HandledHistory:
         return succeed(None)
 
     def report(self, wanted: Filter, cutoff: int) -> Deferred[Report]:
-        return succeed(Report(0, 0, cutoff))
+        lacking = 0 if self.has_all(wanted, cutoff) else 1
+        return succeed(Report(0, lacking, cutoff))
 
 
 class World:
@@ -202,7 +215,7 @@ class World:
         )
         assert self.store.marks.head == self.oracle.head
         self.store.read_journal = self.read_journal  # type: ignore[method-assign]
-        self.history = HandledHistory()
+        self.history = HandledHistory(self.has_all)
         limits = BatchLimits(2, size=1500, ahead=3)  # most histories take several
         self.hub = Hub(
             self.clock,
@@ -393,14 +406,7 @@ class World:
         wanted, cutoff, _ = asked
         if chance.random() < 0.7:
             self.list_those(
-                lambda each: bool(
-                    each.characters.intersection(wanted.character_ids)
-                    or each.system in wanted.system_ids
-                    or each.corporation in wanted.corporation_ids
-                    or each.alliance in wanted.alliance_ids
-                ),
-                cutoff,
-                valued=chance.random() < 0.6,
+                partial(_concerns, wanted), cutoff, valued=chance.random() < 0.6
             )
         self.prepared(asked)
 
@@ -411,6 +417,29 @@ class World:
             alike[0].prepared_at(self.oracle.head)
         self.history.asked.remove(asked)
         answer.callback(None)
+
+    def has_all(self, wanted: Filter, cutoff: int) -> bool:
+        """
+        Whether the store has all that happened of a history; who is told so must be
+        told all of that.
+        """
+        those = [
+            each
+            for each in self.upstreams.values()
+            if _concerns(wanted, each)
+            and each.kill_time >= cutoff
+            and each.killmail_id not in self.oracle.pruned
+        ]
+        kept = [self.oracle.kept.get(each.killmail_id) for each in those]
+        if wanted.min_value is None:
+            whole = all(each is not None for each in kept)
+        else:
+            whole = all(each is not None and each.valued for each in kept)
+            those = [each for each in those if each.value >= wanted.min_value]
+        if whole:
+            claim = frozenset(each.killmail_id for each in those)
+            self.oracle.claims.setdefault((wanted, cutoff), []).append(claim)
+        return whole
 
     # --- the store's threads, and time -----------------------------------------
 
