@@ -266,6 +266,18 @@ MUTATIONS = [
         "            upto = head\n",
     ),
     Mutation(
+        "a stream that reads what it lacks hears nothing of holes",
+        "store/journal.py",
+        "                entries.append(rows.hole_of(row))\n",
+        "                pass\n",
+    ),
+    Mutation(
+        "a hole is told twice, once by the journal and once more live",
+        "store/journal.py",
+        'f"SELECT {rows.HOLE} FROM hole WHERE seq > ? ORDER BY seq", (after,)',
+        'f"SELECT {rows.HOLE} FROM hole WHERE seq >= ? ORDER BY seq", (after,)',
+    ),
+    Mutation(
         "the counter is the highest number that is left",
         "store/writing.py",
         "self._head = self._marks.head",

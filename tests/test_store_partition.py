@@ -181,7 +181,7 @@ class PartitionTests(SyncCase):
         oracle.take(ups, announce, now)
         announced = oracle.journal[known:]
         for _ in range(holes):
-            oracle.hole()
+            oracle.hole(now)
             self.holes[oracle.head] = now
         records = [each for each in commit.journal if isinstance(each, Record)]
         self.assertEqual(

@@ -32,6 +32,7 @@ class CheckedClient:
         with ``since=36h`` does; None: by *preload_days*.
 
     :ivar got: the killmails that it got since it last started anew.
+    :ivar holes: the numbers of the holes that it was told of since.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class CheckedClient:
 
     def _start_anew(self, since: int) -> None:
         self.got: list[int] = []
+        self.holes: list[int] = []
         self.filters = [(since, self.wanted)]
         self.historical = self.looks_back
         self.last_place = (0, 0)
@@ -246,7 +248,14 @@ class CheckedClient:
         assert event.data["mode"] == mode, f"a heartbeat says {event.data['mode']}"
 
     def _on_warning(self, event: Event, oracle: Oracle) -> None:
-        assert event.data["type"] in ("feed_gap", "draining", "history_incomplete")
+        kind = event.data["type"]
+        assert kind in ("feed_gap", "draining", "history_incomplete")
+        if kind == "feed_gap":
+            hole = _start(event.id)
+            assert hole in oracle.holes, "no hole of this number"
+            assert hole > self.last_live, "not in order"
+            self.last_live = hole
+            self.holes.append(hole)
 
     def _on_error(self, event: Event, oracle: Oracle) -> None:
         assert event.data["type"] == "kicked"
@@ -264,10 +273,17 @@ class CheckedClient:
 
     def check_nothing_lost(self, oracle: Oracle) -> None:
         """
-        Everything announced since it started anew that matches has come.
+        Everything announced since it started anew that matches has come, and word of
+        every hole.
         """
         assert not self.historical, "the history never ended"
         first = self.filters[0][0]
+        lacking = [
+            each
+            for each in oracle.holes
+            if each > first and each not in oracle.forgotten.union(self.holes)
+        ]
+        assert not lacking, f"{self.name} heard nothing of the holes {lacking}"
         for kept in oracle.announced(after=first):
             if self._wanted_at(kept).lives(kept):
                 killmail_id = kept.upstream.killmail_id

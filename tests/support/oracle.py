@@ -98,7 +98,9 @@ class Oracle:
     What a store that lost and repeated nothing would hold.
 
     :ivar journal: everything that was ever announced, pruned or not.
+    :ivar holes: when each was told, by number.
     :ivar pruned: ids that are gone for ever.
+    :ivar forgotten: numbers of holes that are.
     :ivar claims: what the store had of a history whenever it had all, by filter and
         cutoff.
     """
@@ -106,7 +108,8 @@ class Oracle:
     head: int = 0
     kept: dict[int, Kept] = attrs.field(factory=dict)
     journal: list[Kept] = attrs.field(factory=list)
-    holes: list[int] = attrs.field(factory=list)
+    holes: dict[int, float] = attrs.field(factory=dict)
+    forgotten: set[int] = attrs.field(factory=set)
     pruned: set[int] = attrs.field(factory=set)
     known: dict[int, Upstream] = attrs.field(factory=dict)
     claims: dict[tuple[Filter, int], list[frozenset[int]]] = attrs.field(factory=dict)
@@ -149,14 +152,17 @@ class Oracle:
                 self.known[each.killmail_id] = each
                 self.kept[each.killmail_id] = Kept(each, added=number)
 
-    def hole(self) -> None:
-        self.holes.append(self._number())
+    def hole(self, now: float) -> None:
+        self.holes[self._number()] = now
 
     def prune(self, now: float) -> None:
         for each in list(self.kept.values()):
             if max(each.told_at, each.upstream.kill_time) < now - RETENTION:
                 del self.kept[each.upstream.killmail_id]
                 self.pruned.add(each.upstream.killmail_id)
+        self.forgotten.update(
+            number for number, at in self.holes.items() if at < now - RETENTION
+        )
 
     def history(self, wanted: Wanted, head: int, cutoff: int) -> list[int]:
         """

@@ -394,7 +394,7 @@ class World:
         skipped = chance.randrange(3)
         self.fed = min(self.fed + skipped, len(self.upstreams))
         self.write(Change(holes=[Hole("r2z2", 1, 1, now - 5, now)]))
-        self.oracle.hole()
+        self.oracle.hole(now)
 
     def prepare(self, chance: Random) -> None:
         """
