@@ -161,6 +161,20 @@ class LiveTests(StreamCase):
         self.clock.pump([10, 10])
         self.assertEqual(self.names(transport), ["heartbeat", "heartbeat"])
 
+    def test_heartbeat_between_slices(self) -> None:
+        """
+        While others are being told, a heartbeat does not take back what one was told.
+        """
+        self.patch(self.hub._broadcast, "_slice", 1)
+        self.clock.callLater(10, self.announce, 7)
+        streams = [self.open(heartbeat=10.0) for _ in range(2)]
+        self.clock.advance(10)
+        for session, transport in streams:
+            session.pauseProducing()
+            session.resumeProducing()
+            names = self.names(transport)
+            self.assertEqual(sorted(names), ["connected", "heartbeat", "killmail"])
+
     def test_items(self) -> None:
         """
         Each stream gets the form that it asked for.
