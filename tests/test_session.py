@@ -161,15 +161,29 @@ class LiveTests(StreamCase):
         self.clock.pump([10, 10])
         self.assertEqual(self.names(transport), ["heartbeat", "heartbeat"])
 
+    def test_heartbeat_between_slices(self) -> None:
+        """
+        While others are being told, a heartbeat does not take back what one was told.
+        """
+        self.patch(self.hub._broadcast, "_slice", 1)
+        self.clock.callLater(10, self.announce, 7)
+        streams = [self.open(heartbeat=10.0) for _ in range(2)]
+        self.clock.advance(10)
+        for session, transport in streams:
+            session.pauseProducing()
+            session.resumeProducing()
+            names = self.names(transport)
+            self.assertEqual(sorted(names), ["connected", "heartbeat", "killmail"])
+
     def test_items(self) -> None:
         """
         Each stream gets the form that it asked for.
         """
-        _, plain = self.open()
-        _, whole = self.open(with_items=True)
+        streams = [(items, self.open(with_items=items)[1]) for items in (0, 1, 0)]
         self.announce(7, items=2)
-        self.assertNotIn("items", self.read(plain)[-1].data["victim"])
-        self.assertEqual(len(self.read(whole)[-1].data["victim"]["items"]), 2)
+        for items, transport in streams:
+            victim = self.read(transport)[-1].data["victim"]
+            self.assertEqual(len(victim.get("items", ())), 2 * items)
 
     def test_hole(self) -> None:
         """

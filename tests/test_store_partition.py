@@ -383,3 +383,19 @@ class PlanTests(SyncCase):
         after = self.successResultOf(store.measure_history(*ask, at=Place()))
         self.assertEqual(before, after)
         self.assertEqual([list(each.ids) for each in after.cuts], [[1]])
+
+    def test_slices_end_anywhere(self) -> None:
+        """
+        A slice that ends within a second leaves nothing out and repeats nothing.
+        """
+        self.patch(index, "SLICE", 3)
+        clock = Clock()
+        clock.advance(START)
+        store = make_store(temporary_path(self), clock)
+        self.addCleanup(store.close)
+        times = enumerate([START, START, START + 1, START + 1], start=1)
+        entries = [entry(id, victim=1, kill_time=time) for id, time in times]
+        self.successResultOf(store.commit(Change(entries)))
+        ask = (Filter(frozenset({1})), Snapshot(4, START), False, BatchLimits())
+        plan = self.successResultOf(store.measure_history(*ask, at=Place()))
+        self.assertEqual([list(each.ids) for each in plan.cuts], [[1, 2, 3, 4]])

@@ -3,16 +3,27 @@ Who a client is, how many streams it may have, and which pages may read them.
 """
 
 from collections import Counter
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Any
 
-from hypothesis import settings
+import msgspec
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+from twisted.internet.defer import Deferred
+from twisted.internet.task import Clock
 
 from tests.support.cases import SyncCase
+from tests.support.web import Connection, FakeHub, FakeSession, PublicCase
+from wanderer_twisted.config import Token
+from wanderer_twisted.interfaces import StoreUnavailable
+from wanderer_twisted.partition import KINDS
 from wanderer_twisted.web.addresses import Client, Proxies
 from wanderer_twisted.web.admission import Admission, Place
 from wanderer_twisted.web.cors import Cors
 from wanderer_twisted.web.errors import Refusal
+from wanderer_twisted.web.tokens import Tokens
 
 OUTSIDE = "198.51.100.9"
 
@@ -220,6 +231,79 @@ class CountingTests(SyncCase):
         case = _Counting.TestCase  # a stdlib test case: run as a plain function
         case.settings = settings(max_examples=50, stateful_step_count=60, deadline=None)
         case("runTest").runTest()
+
+
+_STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("ask"), st.sampled_from(["", "alliance_ids=1", "x=1"])),
+        st.tuples(st.just("go_on"), st.sampled_from([None, StoreUnavailable()])),
+        st.tuples(st.just("leave"), st.integers(0, 9)),
+        st.tuples(st.just("close"), st.integers(0, 9)),
+        st.tuples(st.just("revoke"), st.booleans()),
+    ),
+    max_size=25,
+)
+
+
+class AbandonedTests(PublicCase):
+    """
+    Clients that leave at any moment, and streams that end at any.
+    """
+
+    @settings(max_examples=100, deadline=None)
+    @given(_STEPS)
+    def test_nothing_is_kept(self, steps: Sequence[tuple[str, Any]]) -> None:
+        """
+        Whatever happened, when all are gone no place is taken.
+        """
+        token = Token("bot", sha256(b"abc").hexdigest())
+        tokens = Tokens(Clock(), [token])
+        self.server = self.public(connections=4, per_address=3, tokens=tokens)
+        self.clients: list[Connection] = []
+        self.waiting: list[Deferred[Any]] = []
+        self.patch(self.server.store, "read_indexed", self.wait)
+        self.patch(self.server.hub, "open", self.open)
+        for name, argument in steps:
+            if name == "revoke":
+                tokens.replace([msgspec.structs.replace(token, revoked=argument)])
+            else:
+                getattr(self, f"do_{name}")(argument)
+        for client in self.clients:
+            client.leave()
+        holder = tokens.find(b"abc")
+        assert holder is not None
+        admission, site = self.server.admission, self.server.site
+        self.assertEqual((admission.open, admission.addresses), (0, 0))
+        self.assertEqual((holder.places, holder.streams), (0, set()))
+        self.assertEqual(site.channels, 0)
+
+    def wait(self) -> Deferred[Any]:
+        self.waiting.append(Deferred())
+        return self.waiting[-1]
+
+    async def open(self, *asked: Any) -> FakeSession:
+        hub = self.server.hub
+        hub.waiting = self.wait()
+        return await FakeHub.open(hub, *asked)
+
+    def do_ask(self, query: str) -> None:
+        target = f"/api/v1/kills/stream?{query}"
+        client = self.server.ask(target, "Authorization: Bearer abc")
+        self.clients.append(client)
+
+    def do_go_on(self, error: Exception | None) -> None:
+        if self.waiting:
+            waiting = self.waiting.pop(0)
+            if not waiting.called:
+                waiting.errback(error) if error else waiting.callback(KINDS)
+
+    def do_leave(self, which: int) -> None:
+        if which < len(self.clients):
+            self.clients.pop(which).leave()
+
+    def do_close(self, which: int) -> None:
+        if which < len(self.server.hub.sessions):
+            self.server.hub.sessions[which].close("kicked")
 
 
 class CorsTests(SyncCase):
