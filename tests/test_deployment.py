@@ -210,16 +210,15 @@ class ImageTests(Case):
     def test_command(self) -> None:
         """
         The command line is one of ours: reachable from outside, with its data in the
-        volume and settings that can be replaced.
+        volume, unless it is the demo's, and settings that can be replaced.
         """
         (command,) = self.values("ENTRYPOINT")
-        options = self.parse(
-            json.loads(command), settings="/etc/wanderer", data="/data"
-        )
+        options = self.parse(json.loads(command), settings="/etc/wanderer")
         (port,) = self.values("EXPOSE")
         settings = options.settings
         self.assertEqual(settings.listen, (f"tcp:{port}",))
-        self.assertEqual(settings.database_path, f"{self.folder}/wanderer.db")
+        self.assertIsNone(options["database"])  # it would hold for --demo, too
+        self.assertEqual(settings.database_path, "wanderer.db")
         self.assertEqual(self.values("VOLUME"), ["/data"])
         self.assertEqual(self.values("WORKDIR")[-1], "/data")
         self.assertIn(
