@@ -90,6 +90,18 @@ class SystemdTests(Case):
             self.assertIn(path, text.partition("[Unit]")[0])
             self.assertIn(path, command)
 
+    def test_folders(self) -> None:
+        """
+        Where the documentation has it make sockets it may.
+        """
+        text = (ROOT / "docs" / "operations.rst").read_text()
+        folders = {
+            str(Path(path).parent) for path in re.findall(r"unix:(/[^:`]+)", text)
+        }
+        service = self.service["Service"]
+        (state,), (runtime,) = service["StateDirectory"], service["RuntimeDirectory"]
+        self.assertEqual(folders, {f"/var/lib/{state}", f"/run/{runtime}"})
+
     def test_limits(self) -> None:
         """
         Room for all streams that the settings allow, and time for a stop.
