@@ -1,5 +1,6 @@
 # docker build -t wanderer-sse .
-# docker run -p 127.0.0.1:4004:4004 -v wanderer:/data wanderer-sse --demo
+# docker run -p 127.0.0.1:4004:4004 wanderer-sse --demo
+# docker run -p 127.0.0.1:4004:4004 -v wanderer:/data wanderer-sse
 #
 # Settings of your own: -v ./wanderer.yaml:/etc/wanderer/wanderer.yaml:ro
 
@@ -27,4 +28,6 @@ EXPOSE 4004
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s \
     CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:4004/health/live', timeout=4)"]
-ENTRYPOINT ["twistd", "-n", "--pidfile=", "--logger=wanderer_twisted.ops.logs.json_stdout", "wanderer-sse", "--config", "/etc/wanderer/wanderer.yaml", "--listen", "tcp:4004", "--database", "sqlite:/data/wanderer.db"]
+# The settings' database lies in /data, from which relative paths count. As an option it
+# would be the demo's as well, whose killmails are made up and must not stay.
+ENTRYPOINT ["twistd", "-n", "--pidfile=", "--logger=wanderer_twisted.ops.logs.json_stdout", "wanderer-sse", "--config", "/etc/wanderer/wanderer.yaml", "--listen", "tcp:4004"]

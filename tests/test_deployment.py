@@ -90,6 +90,18 @@ class SystemdTests(Case):
             self.assertIn(path, text.partition("[Unit]")[0])
             self.assertIn(path, command)
 
+    def test_folders(self) -> None:
+        """
+        Where the documentation has it make sockets it may.
+        """
+        text = (ROOT / "docs" / "operations.rst").read_text()
+        folders = {
+            str(Path(path).parent) for path in re.findall(r"unix:(/[^:`]+)", text)
+        }
+        service = self.service["Service"]
+        (state,), (runtime,) = service["StateDirectory"], service["RuntimeDirectory"]
+        self.assertEqual(folders, {f"/var/lib/{state}", f"/run/{runtime}"})
+
     def test_limits(self) -> None:
         """
         Room for all streams that the settings allow, and time for a stop.
@@ -210,16 +222,15 @@ class ImageTests(Case):
     def test_command(self) -> None:
         """
         The command line is one of ours: reachable from outside, with its data in the
-        volume and settings that can be replaced.
+        volume, unless it is the demo's, and settings that can be replaced.
         """
         (command,) = self.values("ENTRYPOINT")
-        options = self.parse(
-            json.loads(command), settings="/etc/wanderer", data="/data"
-        )
+        options = self.parse(json.loads(command), settings="/etc/wanderer")
         (port,) = self.values("EXPOSE")
         settings = options.settings
         self.assertEqual(settings.listen, (f"tcp:{port}",))
-        self.assertEqual(settings.database_path, f"{self.folder}/wanderer.db")
+        self.assertIsNone(options["database"])  # it would hold for --demo, too
+        self.assertEqual(settings.database_path, "wanderer.db")
         self.assertEqual(self.values("VOLUME"), ["/data"])
         self.assertEqual(self.values("WORKDIR")[-1], "/data")
         self.assertIn(

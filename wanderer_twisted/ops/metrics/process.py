@@ -59,7 +59,7 @@ class Process:
         )
         yield counter(
             "wanderer_log_events_total",
-            "What was logged, by level; error and critical are faults of ours.",
+            "What was logged, by level; error and critical want to be looked at.",
             self.logs.events,
             "level",
         )
