@@ -4,6 +4,7 @@ The clients that the documents show, run against a server.
 
 import json
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -12,7 +13,6 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from textwrap import dedent, indent
-from typing import Any
 
 import treq
 from twisted.trial.unittest import SkipTest
@@ -108,12 +108,15 @@ class PythonTests(DemoCase):
     docs/examples/client.py; by inheritance those in other languages, which are alike.
     """
 
-    def run_client(self, url: str, cursor: str = "") -> Process:
+    def command(self, url: str, cursor: str) -> list[str]:
         """
         :param cursor: the file where it keeps that.
         """
-        keeping = ("--cursor", cursor) if cursor else ()
-        return self.spawn(sys.executable, str(EXAMPLES / "client.py"), *keeping, url)
+        keeping = ["--cursor", cursor] if cursor else []
+        return [sys.executable, str(EXAMPLES / "client.py"), *keeping, url]
+
+    def run_client(self, url: str, cursor: str = "") -> Process:
+        return self.spawn(*self.command(url, cursor))
 
     def shown(self, client: Process) -> list[int]:
         """
@@ -157,6 +160,19 @@ class PythonTests(DemoCase):
         self.assertNotIn("starting anew", self.said(second))
         self.assertNotIn("of the past", self.said(second))
         self.assertGreater(past, 100)
+
+    async def test_full_disk(self) -> None:
+        """
+        Killmails that cannot be written end it, and do not count as shown.
+        """
+        address, query = await self.demo()
+        url = f"{address}/api/v1/kills/stream?{query}&heartbeat=2"
+        cursor = self.folder / "cursor"
+        command = shlex.join(self.command(url, str(cursor)))
+        client = self.spawn("/bin/sh", "-c", f"{command} >/dev/full")
+        await client.ended
+        self.assertEqual(client.status, 1)
+        self.assertEqual(cursor.read_text()[:2], "s.")  # from before the first batch
 
     async def test_restart(self) -> None:
         """
@@ -234,11 +250,11 @@ class NodeTests(PythonTests):
     docs/examples/client.mjs.
     """
 
-    def run_client(self, url: str, cursor: str = "") -> Process:
+    def command(self, url: str, cursor: str) -> list[str]:
         node = shutil.which("node")
         if node is None:
             raise SkipTest("no Node: Debian's package nodejs is not installed")
-        return self.spawn(node, str(EXAMPLES / "client.mjs"), url, cursor)
+        return [node, str(EXAMPLES / "client.mjs"), url, cursor]
 
     async def test_no_stream(self) -> None:
         """
@@ -255,12 +271,14 @@ class CurlTests(PythonTests):
     docs/examples/tail.sh. On a terminal, as control-C is for all programs of a pipe.
     """
 
-    def run_client(self, url: str, cursor: str = "") -> Process:
+    def command(self, url: str, cursor: str) -> list[str]:
         for program in ("curl", "jq"):
             if shutil.which(program) is None:
                 raise SkipTest(f"no {program}: Debian's package {program}")
-        script = str(EXAMPLES / "tail.sh")
-        return self.spawn("/bin/sh", script, url, cursor, terminal=True)
+        return ["/bin/sh", str(EXAMPLES / "tail.sh"), url, cursor]
+
+    def run_client(self, url: str, cursor: str = "") -> Process:
+        return self.spawn(*self.command(url, cursor), terminal=True)
 
     def said(self, client: Process) -> str:
         lines = client.out.splitlines(keepends=True)
@@ -312,7 +330,8 @@ class BrowserTests(DemoCase):
         await self.until("a live killmail", beyond)
 
     async def past(self, url: str) -> int:
-        client: Any = PythonTests.run_client(self, url)  # type: ignore[arg-type]
+        command = PythonTests.command(self, url, "")  # type: ignore[arg-type]
+        client = self.spawn(*command)
         said = r"(\d+) of the past"
         await self.until("the past", lambda: re.search(said, client.err))
         return int(re.findall(said, client.err)[0])

@@ -102,24 +102,32 @@ class Silence {
 }
 
 // What you want to do with a killmail.
-function show(killmail) {
+async function show(killmail) {
   const { victim } = killmail;
   const who = victim.character_name ?? victim.character_id ?? 'nobody';
   const ship = victim.ship_name ?? victim.ship_type_id;
   const value = ((killmail.zkb?.total_value ?? 0) / 1e6).toFixed(1);
-  console.log(
-    killmail.kill_time, killmail.killmail_id, `${who} lost a ${ship} worth ${value} M ISK`,
-  );
+  const what = `${who} lost a ${ship} worth ${value} M ISK`;
+  await print(`${killmail.kill_time} ${killmail.killmail_id} ${what}`);
 }
 
+// Fails where it cannot be written: what is not shown must come again.
+function print(line) {
+  return new Promise((resolve, reject) => {
+    process.stdout.write(`${line}\n`, (error) => (error ? reject(error) : resolve()));
+  });
+}
+
+process.stdout.on('error', () => {});  // print() tells of it
+
 // Each event once. Names that you do not know are safe to leave alone.
-function dealWith(name, data) {
+async function dealWith(name, data) {
   switch (name) {
     case 'batch':
-      data.kills.forEach(show);
+      for (const killmail of data.kills) await show(killmail);
       break;
     case 'killmail':
-      show(data);
+      await show(data);
       break;
     case 'transition':
       say(`${data.total_historical} of the past; from here on live`);
@@ -150,7 +158,7 @@ const [url, kept] = process.argv.slice(2);
 try {
   const cursor = kept && existsSync(kept) ? readFileSync(kept, 'utf8') : '';
   for await (const event of follow(url, cursor)) {
-    dealWith(event.name, event.data);
+    await dealWith(event.name, event.data);
     if (kept) keep(kept, event.cursor);
   }
 } catch (error) {

@@ -50,6 +50,11 @@ events='
         (.id | values | "= \(.)")))
 '
 
+# Whole or not at all: a stop in between must not leave an empty file.
+keep() {
+    echo "$1" >"$kept.new" && mv "$kept.new" "$kept"
+}
+
 while :; do
     # 75 s without a byte: the connection is dead, as heartbeats come every 30 s.
     : >"$work/head"
@@ -59,12 +64,12 @@ while :; do
         jq -Rrn --unbuffered "$events" |
         while IFS= read -r line; do
             case $line in
-                '+ '*) printf '%s\n' "${line#+ }" ;;
+                '+ '*) printf '%s\n' "${line#+ }" || exit 1 ;;
                 '! '*) printf '%s\n' "${line#! }" >&2 ;;
                 '~ '*) echo "${line#\~ }" >"$work/retry" ;;
-                '= '*) echo "${line#= }" >"$kept.new" && mv "$kept.new" "$kept" ;;
+                '= '*) keep "${line#= }" || exit 1 ;;
             esac
-        done
+        done || exit # what cannot be written does not count as shown
 
     status=
     read -r _ status _ <"$work/head"
