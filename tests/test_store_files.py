@@ -35,6 +35,19 @@ class OpeningTests(SyncCase):
         self.assertNotIn("\n", str(error))
         return str(error)
 
+    def test_another_name(self) -> None:
+        """
+        So is one that calls the file by another name.
+        """
+        path = temporary_path(self)
+        first = make_store(path, Clock())
+        self.addCleanup(first.close)
+        name = temporary_path(self)
+        os.symlink(os.path.abspath(path), name)
+        self.assertEqual(
+            self.refusal(name), f"database {name}: another server has it open"
+        )
+
     def test_another_server(self) -> None:
         """
         A second server on the same file is told so; after the first one's end it may.
