@@ -262,6 +262,20 @@ class InterruptionTests(RedisQCase):
         self.assertTrue(NOON + 480 <= hole.since <= NOON + 600, hole.since - NOON)
         self.assertEqual(self.position(pages).since, hole.until)
 
+    def test_begins_when_it_is_asked(self) -> None:
+        """
+        The three hours begin when the queue was asked the last time, not with its
+        answer.
+        """
+        position = self.position([self.poll()])
+        asked = self.there.times(LISTEN)[-1]
+        self.clock.rightNow = asked + 3 * 3600 + 1
+        self.feed = self.make_feed()
+        self.feed.restore(position)
+        self.there.on(LISTEN, handed("null"))
+        pages = self.run_for(3)
+        self.assertEqual(len([hole for page in pages for hole in page.holes]), 1)
+
     def test_another_queue(self) -> None:
         """
         So it is where the settings name another one: that has nothing of before.
