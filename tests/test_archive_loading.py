@@ -470,6 +470,16 @@ class BadInput(DayCase):
         self.assertEqual(self.lacking(self.ids(A)), [])
         self.retry(row)
 
+    def test_empty_list(self) -> None:
+        """
+        A list of nothing is none: no day is without killmails, whatever the totals say.
+        """
+        self.archive.lists[A] = {}
+        for total in (None, 0):
+            row = self.load(total=total)
+            self.check_incomplete(row, 0, "Its list is empty")
+            self.assertEqual((row.listed_at, row.loaded), (0, False))
+
     def test_totals_disagree(self) -> None:
         """
         A list that says something else than the totals is used, but not believed.

@@ -5,6 +5,7 @@ The live feed that speaks RedisQ's protocol.
 from random import Random
 from typing import Any
 
+import attrs
 from twisted.internet.task import Clock
 from zope.interface.verify import verifyObject
 
@@ -12,6 +13,7 @@ from tests.support.cases import SyncCase
 from tests.support.killmails import esi
 from tests.support.past import PastCase
 from tests.support.upstream import NOON, FakeUpstream, Reply, finish, json_reply
+from wanderer_twisted.encoding import loads
 from wanderer_twisted.ingest.feeds import FeedService
 from wanderer_twisted.interfaces import IKillmailFeed, UpstreamError
 from wanderer_twisted.records import FeedPage, FeedPosition
@@ -262,6 +264,20 @@ class InterruptionTests(RedisQCase):
         self.assertTrue(NOON + 480 <= hole.since <= NOON + 600, hole.since - NOON)
         self.assertEqual(self.position(pages).since, hole.until)
 
+    def test_begins_when_it_is_asked(self) -> None:
+        """
+        The three hours begin when the queue was asked the last time, not with its
+        answer.
+        """
+        position = self.position([self.poll()])
+        asked = self.there.times(LISTEN)[-1]
+        self.clock.rightNow = asked + 3 * 3600 + 1
+        self.feed = self.make_feed()
+        self.feed.restore(position)
+        self.there.on(LISTEN, handed("null"))
+        pages = self.run_for(3)
+        self.assertEqual(len([hole for page in pages for hole in page.holes]), 1)
+
     def test_another_queue(self) -> None:
         """
         So it is where the settings name another one: that has nothing of before.
@@ -275,6 +291,18 @@ class InterruptionTests(RedisQCase):
         self.assertTrue(NOON + 480 <= hole.since <= NOON + 600, hole.since - NOON)
         self.assertEqual(self.position(pages).since, hole.until)
         self.assertNotIn("your queue", self.position(pages).cursor)
+
+    def test_restored(self) -> None:
+        """
+        And where an operator says that a back-up knows nothing of what came since.
+        """
+        position = self.position(self.run_for(600))
+        listened = loads(position.cursor.encode())["listened"]
+        cursor = position.cursor.replace(str(listened), "0")
+        self.feed = self.make_feed()
+        self.feed.restore(attrs.evolve(position, cursor=cursor))
+        pages = self.run_for(100)
+        self.assertEqual(len([hole for page in pages for hole in page.holes]), 1)
 
     def test_long_failure(self) -> None:
         """

@@ -188,6 +188,8 @@ def doubt(row: ArchivedDay, listed: int, total: int | None) -> str:
     :param listed: how many killmails it names.
     :param total: how many the totals say.
     """
+    if not listed:  # on no day nothing happens
+        return "Its list is empty"
     if listed < row.expected:
         return f"Its list names {listed} killmails, and named {row.expected} before"
     if total is not None and total != listed:

@@ -112,7 +112,7 @@ class RedisQFeed:
         self._bans = Backoff(600.0, 3600.0, random)
         self._handed: _Handed | None = None
         self._since: float | None = None
-        self._listened = 0.0  # at the last proper answer, which kept the queue alive
+        self._listened = 0.0  # when the queue was asked last that answered: it lives on
         self._empty = 0.0  # when the queue was last seen to be empty
         self._told = 0.0  # when a position was last told
 
@@ -165,9 +165,9 @@ class RedisQFeed:
             self._listening = False
         if answer.status == 200:  # as it was before December 2025
             package = _package(answer)
-            return self._page(package, asked_at, self._queue_lives())
+            return self._page(package, asked_at, self._queue_lives(asked_at))
         self._handed = _Handed(self._redirection(answer), asked_at)
-        return self._page(None, None, self._queue_lives())
+        return self._page(None, None, self._queue_lives(asked_at))
 
     async def _fetch(self, handed: _Handed) -> FeedPage:
         handed.tries += 1
@@ -186,12 +186,12 @@ class RedisQFeed:
         self._handed = None
         return self._page(package, handed.asked_at)
 
-    def _queue_lives(self) -> list[Hole]:
+    def _queue_lives(self, asked_at: float) -> list[Hole]:
         """
         The queue was asked and answered: until now, or again.
         """
         now = self._clock.seconds()
-        silence, self._listened = now - self._listened, now
+        silence, self._listened = now - self._listened, asked_at
         self._health.answered()
         self._bans.reset()
         if self._since is None:
