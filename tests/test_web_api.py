@@ -635,7 +635,9 @@ class OtherRoutesTests(PublicCase):
         for path in ("/%ff", "/api/v1/killmail/%c3", "*", "http://x/ping", "ping"):
             response = self.public().ask(path).response
             self.assertEqual(response.status, 400, path)
-            self.assertEqual(error_of(response)["type"], "bad_request")
+            error = error_of(response)
+            self.assertEqual(error["type"], "bad_request")
+            self.assertIn("target is not a path in UTF-8", error["message"])
 
     def test_odd_hosts(self) -> None:
         """

@@ -190,7 +190,9 @@ class PublicRequest(Request):
         else:
             self.setHeader(b"Date", datetimeToString())
             self._set_common_headers()
-            self.answer_error(bad_request("The request's path is not valid UTF-8"))
+            self.answer_error(
+                bad_request("The request's target is not a path in UTF-8")
+            )
 
     def _has_proper_target(self) -> bool:
         try:
