@@ -118,6 +118,25 @@ class StreamTests(PageCase):
         await self.until_said("#live-said", "Following")
         self.assertTrue(await self.tab.evaluate("warning.hidden"))
 
+    async def test_hangs(self) -> None:
+        """
+        Where the server does not answer, its numbers are old, and said to be; requests
+        do not pile up, which would take the connections of the streams.
+        """
+        await self.begin(
+            before="""
+            const repeat = window.setInterval;
+            window.setInterval = (what, ms) => repeat(what, ms / 50);
+            const timeout = AbortSignal.timeout;
+            AbortSignal.timeout = (ms) => timeout.call(AbortSignal, ms / 50);
+            """
+        )
+        await self.until_said("#uptime", "up ")
+        self.site.process.send(signal.SIGSTOP)
+        await self.until_said("#uptime", "no numbers now")
+        self.site.process.send(signal.SIGCONT)
+        await self.until_said("#uptime", "up ")
+
     async def test_close(self) -> None:
         """
         A closed stream stays closed, and another one can be opened.

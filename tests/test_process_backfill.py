@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.processes import Process, ProcessCase, Simulator
+from wanderer_twisted import SERVER_NAME
 
 RUN = "from wanderer_twisted.backfill import main; main()"
 #: Code for the process: it is told to stop when it has opened the database.
@@ -131,12 +132,15 @@ class BackfillTests(ProcessCase):
 
     async def test_help(self) -> None:
         """
-        Who reads only the beginning of the help, sees its name and no error.
+        It says its name and its version; who reads only the beginning sees no error.
         """
         command = shlex.join((sys.executable, "-c", RUN, "--help"))
         help = self.spawn("/bin/sh", "-c", f"{command} | head -n 1")
         self.assertEqual(await self.ended(help), 0)
         self.assertTrue(help.out.startswith("Usage: wanderer-backfill "), help.out)
+        version = self.spawn(sys.executable, "-c", RUN, "--version")
+        self.assertEqual(await self.ended(version), 0)
+        self.assertEqual(version.out, f"{SERVER_NAME}\n")
         cut = self.spawn("/bin/sh", "-c", f"(sleep 0.1; {command}) | true")
         self.assertEqual(await self.ended(cut), 0)
         self.assertEqual(cut.err, "")

@@ -10,6 +10,7 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater, react
 from twisted.python import usage
 
+from wanderer_twisted import SERVER_NAME
 from wanderer_twisted.config import ConfigError, Settings, load_settings
 from wanderer_twisted.interfaces import StoreUnavailable, UpstreamError
 from wanderer_twisted.progress import Screen
@@ -49,6 +50,13 @@ class Options(usage.Options):
 
     settings: Settings
     days: int
+
+    def opt_version(self) -> None:
+        """
+        Print the version and exit.
+        """
+        print(SERVER_NAME)
+        raise SystemExit(0)
 
     def postOptions(self) -> None:
         """

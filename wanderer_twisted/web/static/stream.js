@@ -2,6 +2,8 @@
 
 const NAMES = ['connected', 'batch', 'transition', 'killmail', 'heartbeat', 'warning', 'gap'];
 
+const PATIENCE_MS = 10_000;
+
 let token = '';
 
 /** Take the token for all requests from now on. It is kept here and nowhere else. */
@@ -20,10 +22,11 @@ export function address(query = '') {
   return url.href;
 }
 
-/** Fetch a document of the server's. */
+/** Fetch a document of the server's; it fails where none comes. */
 export function ask(path) {
   const headers = token ? { Authorization: `Bearer ${token}` } : {};
-  return fetch(new URL(path, document.baseURI), { headers, cache: 'no-store' });
+  const signal = AbortSignal.timeout(PATIENCE_MS);
+  return fetch(new URL(path, document.baseURI), { headers, signal, cache: 'no-store' });
 }
 
 /**
