@@ -24,7 +24,7 @@ from wanderer_twisted.web.tokens import ENDS
 #: One of each type and status.
 ERRORS: Final[tuple[ApiError, ...]] = (
     errors.invalid("Invalid character_ids: 'abc' is not a valid integer"),
-    errors.bad_request("The request's target is not a path in UTF-8"),
+    errors.bad_request("The request's path is not valid UTF-8"),
     errors.unauthorized("This server asks for a token"),
     *(errors.Spent(401, "auth", end, message) for end, message in ENDS.items()),
     errors.not_found(),
