@@ -405,6 +405,19 @@ class JumpTests(R2Z2Case):
         self.assertEqual(self.feed._since, hole.until)
         self.assertLess(len(self.there.times(url("sequence"))), 2)
 
+    def test_expired_and_lacking(self) -> None:
+        """
+        A file that is absent or unusable alone does not hide the older ones.
+        """
+        self.publish_day(last=30_000, count=17_000)
+        self.there.on(url(30_000 - 256), GONE)
+        self.there.on(url(30_000 - 256 + 1 - 512), Reply(200, b"<html>"))
+        self.resume(2000, at=NOON - 200_000)
+        pages = self.run_for(60)
+        for number in (30_000 - 256, 30_000 - 256 + 1 - 512):
+            self.assertTrue(self.there.times(url(number)))
+        self.assertEqual(taken(pages)[0], 13_001)
+
     def test_expired_near_the_end(self) -> None:
         """
         After more than a day what is absent is gone, however near the pointer is.
