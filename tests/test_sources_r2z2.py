@@ -405,6 +405,19 @@ class JumpTests(R2Z2Case):
         self.assertEqual(self.feed._since, hole.until)
         self.assertLess(len(self.there.times(url("sequence"))), 2)
 
+    def test_expired_and_lacking(self) -> None:
+        """
+        A file that is absent or unusable alone does not hide the older ones.
+        """
+        self.publish_day(last=30_000, count=17_000)
+        self.there.on(url(30_000 - 256), GONE)
+        self.there.on(url(30_000 - 256 + 1 - 512), Reply(200, b"<html>"))
+        self.resume(2000, at=NOON - 200_000)
+        pages = self.run_for(60)
+        for number in (30_000 - 256, 30_000 - 256 + 1 - 512):
+            self.assertTrue(self.there.times(url(number)))
+        self.assertEqual(taken(pages)[0], 13_001)
+
     def test_expired_near_the_end(self) -> None:
         """
         After more than a day what is absent is gone, however near the pointer is.
@@ -745,6 +758,32 @@ class FaultTests(R2Z2Case):
         self.there.default = GONE
         self.publish([100, 101])
         self.assertEqual(taken(self.run_for(80))[:2], [100, 101])
+
+    def test_unusable_before_an_absent_one(self) -> None:
+        """
+        Nor does one that stays unusable where the next one is absent for good.
+        """
+        self.there.on(url(100), Reply(200, b'{"a":'))
+        self.publish([102, 103], NOON)
+        self.point_to(103)
+        pages = self.run_for(900)
+        self.assertEqual(taken(pages), [102, 103])
+        holes = [hole for page in pages for hole in page.holes]
+        self.assertEqual([hole.first for hole in holes], [100, 101])
+
+    def test_unusable_long_behind(self) -> None:
+        """
+        So it is where the feed is far behind, but not where all documents are unusable.
+        """
+        self.publish_day(last=1000, count=890)
+        self.there.on(url(105), Reply(200, b'{"a":'))
+        self.publish([107, 108, 109], NOON - 4600)
+        self.resume(105, at=NOON - 4700)
+        self.assertEqual(taken(self.run_for(120))[:2], [107, 108])
+        self.feed = self.make_feed()
+        self.resume(105, at=NOON - 4700)
+        self.there.on(url(106), Reply(200, b"<html>maintenance"))
+        self.assertEqual(taken(self.run_for(120)), [])
 
     def test_unusable_ahead(self) -> None:
         """

@@ -133,20 +133,23 @@ class R2Z2Feed:
             file, spoiled = None, error
         if file is not None:
             return self._advance(cursor, file)
-        ahead = await self._look_ahead(number + 1)
+        ahead = await self._look_ahead(number + 1, spoiled)
         if ahead is not None:
             self._pass_over(cursor, until=ahead.uploaded_at)
             return self._advance(cursor, ahead)
-        if spoiled is not None:
-            raise spoiled
-        return await self._wait(cursor)
+        page = await self._wait(cursor)
+        if spoiled is not None and cursor.next == number:
+            raise spoiled  # at the end there is nothing else to take
+        return page
 
-    async def _look_ahead(self, number: int) -> File | None:
+    async def _look_ahead(self, number: int, spoiled: BadAnswer | None) -> File | None:
         if self._files.wait(number):
             return None
         try:
             return await self._files.read(number)
         except BadAnswer:
+            if spoiled is not None:
+                raise  # all are unusable: it is the server
             return None  # its turn comes
 
     async def _wait(self, cursor: Cursor) -> FeedPage:

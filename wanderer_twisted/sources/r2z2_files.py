@@ -4,6 +4,7 @@ and a pointer that lags a little behind its end.
 """
 
 import re
+from contextlib import suppress
 from random import Random
 from typing import Any
 
@@ -129,6 +130,8 @@ class Files:
             else:
                 break
             file = await self._probe(number)
+            if file is None and number + 1 < found.sequence:
+                file = await self._probe(number + 1)  # the other may be lacking alone
             if file is None:
                 gone = number
             else:
@@ -143,7 +146,10 @@ class Files:
         raise UpstreamError(f"{self._upstream.name}: no file near pointer {pointer}")
 
     async def _probe(self, number: int) -> File | None:
-        file = None if self.wait(number) else await self.read(number)
+        file = None
+        if not self.wait(number):
+            with suppress(BadAnswer):  # as good as absent: others are there
+                file = await self.read(number)
         if file is None:
             await deferLater(self._clock, _SEARCH_PAUSE)
         return file
