@@ -151,6 +151,18 @@ class ApplyTests(ServerCase):
         self.assertEqual(self.server.front.lookups.most_systems, 7)
         self.assertNotEqual(self.server.front.description._openapi, document)
 
+    def test_room_beside_the_streams(self) -> None:
+        """
+        Where more streams are open than may be from now on, who asks for anything else
+        is let in all the same.
+        """
+        front = self.server.front
+        before = front.site.most_channels
+        assert before is not None
+        front.admission.open = 9_999
+        self.server.apply(changed("limits.connections", 10), None)
+        self.assertEqual(front.site.most_channels, before - 1)
+
     def test_tokens(self) -> None:
         """
         Tokens come and go.

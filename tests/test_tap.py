@@ -4,6 +4,7 @@ From a command line to services, without starting them.
 
 import contextlib
 import io
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -192,6 +193,22 @@ class MakeServiceTests(TapCase):
         (limit,) = self.limits
         self.assertEqual(limit[0], tap.resource.RLIMIT_NOFILE)
         self.assertEqual(*limit[1])
+
+    def test_impatience(self) -> None:
+        """
+        Once it goes down another signal changes nothing, and is no traceback.
+        """
+        heard: list[int] = []
+        for number in (signal.SIGINT, signal.SIGTERM):
+            before = signal.signal(number, lambda number, frame: heard.append(number))
+            self.addCleanup(signal.signal, number, before)
+        self.make("{}")
+        signal.raise_signal(signal.SIGTERM)
+        for call, arguments, options in self.reactor.triggers["before"]["shutdown"]:
+            call(*arguments, **options)
+        signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGINT)
+        self.assertEqual(heard, [signal.SIGTERM])
 
     def test_feeds_of_one_kind(self) -> None:
         """

@@ -100,7 +100,9 @@ class Front:
         self.admission.connections = limits.connections
         self.admission.connections_per_address = limits.connections_per_address
         self.rate.per_second = limits.accept_per_second
-        self.site.most_channels = limits.connections + _SPARE_CHANNELS
+        # Streams that are open stay, and must leave room for health checks.
+        streams = max(limits.connections, self.admission.open)
+        self.site.most_channels = streams + _SPARE_CHANNELS
         self.site.cors = Cors(settings.cors.origins)
         self.site.proxies = Proxies(settings.trusted_proxies)
 

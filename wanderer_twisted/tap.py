@@ -122,6 +122,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
 
     if reactor is None:
         from twisted.internet import reactor
+    reactor.addSystemEventTrigger("before", "shutdown", _hear_no_more)
     _raise_file_limit()
     _tune_collector()
     # SQLite's threads let go of the interpreter at every row; at the usual 5 ms a
@@ -224,6 +225,14 @@ def _where(address: Any) -> str:
         return f"--unix-socket {os.fsdecode(address.name or b'')} 'http://localhost"
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(address.host, address.host)
     return f"'http://{f'[{host}]' if ':' in host else host}:{address.port}"
+
+
+def _hear_no_more() -> None:
+    """
+    It goes down already: at one more signal Twisted would log a traceback.
+    """
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda number, frame: None)
 
 
 def _tune_collector() -> None:
