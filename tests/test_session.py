@@ -179,7 +179,7 @@ class LiveTests(StreamCase):
         """
         Each stream gets the form that it asked for.
         """
-        streams = [(items, self.open(with_items=items)[1]) for items in (0, 1, 0)]
+        streams = [(items, self.open(with_items=items)[1]) for items in (1, 0, 1)]
         self.announce(7, items=2)
         for items, transport in streams:
             victim = self.read(transport)[-1].data["victim"]
