@@ -478,12 +478,12 @@ class RequestLineTests(PublicCase):
             expected = []
         seen: list[tuple[bytes, bytes, bytes]] = []
 
-        def see(request: PublicRequest) -> bool:
+        def see(request: PublicRequest) -> str:
             seen.append((request.method, request.uri, request.clientproto))
-            return False
+            return "seen"
 
         public = Public()
-        with patch.object(PublicRequest, "_has_proper_target", see):
+        with patch.object(PublicRequest, "_find_fault", see):
             client = public.connect()
             client.send(b"%b\r\nHost: x\r\n%b\r\n" % (line, length))
             client.send(b"ab" if length else b"")
