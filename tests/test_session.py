@@ -282,6 +282,16 @@ class BackPressureTests(StreamCase):
         _, slow = self.open(limit=100, cursor=cursor)
         self.assertLessEqual(len(slow.written), 1 + 50)
 
+    def test_no_heartbeats(self) -> None:
+        """
+        One for whom bytes wait gets no heartbeats, which would wait behind them.
+        """
+        _, transport = self.open(limit=10, heartbeat=2.0)
+        self.clock.pump([2, 2])
+        self.assertEqual(self.names(transport), ["connected"])
+        self.clock.advance(2)
+        self.assertEqual(self.names(transport), ["heartbeat"])
+
     def test_paused_history(self) -> None:
         """
         While a client takes nothing the history waits, and so do heartbeats.
