@@ -148,7 +148,8 @@ class HandledHistory:
         return succeed(None)
 
     def report(self, wanted: Filter, cutoff: int) -> Deferred[Report]:
-        return succeed(Report(0, 0, cutoff))
+        # For some it is never complete, which their cursors say.
+        return succeed(Report(0, len(wanted.character_ids) % 2, cutoff))
 
 
 class World:
