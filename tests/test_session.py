@@ -303,6 +303,19 @@ class BackPressureTests(StreamCase):
         self.assertEqual(written.count(b"event: batch\n"), 1)
         self.assertNotIn(b"event: heartbeat\n", written)
 
+    def test_resumed_history(self) -> None:
+        """
+        One that is paused and takes all before the next batch is due gets each once.
+        """
+        self.store_past(6)
+        _, transport = self.open(limit=1000, preload_days=90)
+        events = []
+        for _ in range(10):
+            events += self.read(transport)
+            self.clock.advance(0.1)
+        numbers = [each.data.get("batch_number") for each in events]
+        self.assertEqual(numbers, [None, 1, 2, 3, None])
+
     def test_stuck(self) -> None:
         """
         A client that takes no byte for 60 seconds while some wait is dropped.
