@@ -179,7 +179,7 @@ class LiveTests(StreamCase):
         """
         Each stream gets the form that it asked for.
         """
-        streams = [(items, self.open(with_items=items)[1]) for items in (0, 1, 0)]
+        streams = [(items, self.open(with_items=items)[1]) for items in (1, 0, 1)]
         self.announce(7, items=2)
         for items, transport in streams:
             victim = self.read(transport)[-1].data["victim"]
@@ -282,6 +282,16 @@ class BackPressureTests(StreamCase):
         _, slow = self.open(limit=100, cursor=cursor)
         self.assertLessEqual(len(slow.written), 1 + 50)
 
+    def test_no_heartbeats(self) -> None:
+        """
+        One for whom bytes wait gets no heartbeats, which would wait behind them.
+        """
+        _, transport = self.open(limit=10, heartbeat=2.0)
+        self.clock.pump([2, 2])
+        self.assertEqual(self.names(transport), ["connected"])
+        self.clock.advance(2)
+        self.assertEqual(self.names(transport), ["heartbeat"])
+
     def test_paused_history(self) -> None:
         """
         While a client takes nothing the history waits, and so do heartbeats.
@@ -292,6 +302,19 @@ class BackPressureTests(StreamCase):
         written = b"".join(transport.written)
         self.assertEqual(written.count(b"event: batch\n"), 1)
         self.assertNotIn(b"event: heartbeat\n", written)
+
+    def test_resumed_history(self) -> None:
+        """
+        One that is paused and takes all before the next batch is due gets each once.
+        """
+        self.store_past(6)
+        _, transport = self.open(limit=1000, preload_days=90)
+        events = []
+        for _ in range(10):
+            events += self.read(transport)
+            self.clock.advance(0.1)
+        numbers = [each.data.get("batch_number") for each in events]
+        self.assertEqual(numbers, [None, 1, 2, 3, None])
 
     def test_stuck(self) -> None:
         """

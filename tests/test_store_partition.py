@@ -399,3 +399,22 @@ class PlanTests(SyncCase):
         ask = (Filter(frozenset({1})), Snapshot(4, START), False, BatchLimits())
         plan = self.successResultOf(store.measure_history(*ask, at=Place()))
         self.assertEqual([list(each.ids) for each in plan.cuts], [[1, 2, 3, 4]])
+
+    def test_items_take_room(self) -> None:
+        """
+        A batch has room for fewer killmails with items.
+        """
+        clock = Clock()
+        clock.advance(START)
+        store = make_store(temporary_path(self), clock)
+        self.addCleanup(store.close)
+        entries = [entry(id, victim=1, items=20) for id in (1, 2)]
+        commit = self.successResultOf(store.commit(Change(entries)))
+        record = self.successResultOf(store.read_killmail(1))
+        assert record is not None
+        limits = BatchLimits(size=2 * record.sizes[0])
+        for with_items, batches in (False, 1), (True, 2):
+            snapshot = Snapshot(commit.marks.head, 0)
+            ask = (Filter(frozenset({1})), snapshot, with_items, limits)
+            plan = self.successResultOf(store.measure_history(*ask, at=Place()))
+            self.assertEqual(plan.batches, batches)
