@@ -128,6 +128,14 @@ class StartsTests(ProcessCase):
         self.assertIn(said, line)
         self.assertEqual(sorted(self.folder.rglob("*")), before)
 
+    async def test_no_folder_for_a_socket(self) -> None:
+        """
+        It is told by the file that could not be made.
+        """
+        said = await self.ended(self.start("--demo", "--listen", "unix:/nowhere/own"))
+        line = "wanderer-sse: /nowhere/own.lock: No such file or directory\n"
+        self.assertEqual(said, line)
+
     async def test_simulators_port_in_use(self) -> None:
         """
         The simulator tells of it like the server.

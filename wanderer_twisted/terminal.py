@@ -82,6 +82,9 @@ def end_start(program: str, error: Exception, is_daemon: bool) -> NoReturn:
     """
     if is_daemon:
         raise error
+    why = str(error)
+    if isinstance(error, OSError) and error.filename2:  # a link, as a socket's lock is
+        why = f"{os.fsdecode(error.filename2)}: {error.strerror}"
     # Not to sys.stderr, which is twistd's log by now.
-    print(f"{program}: {error}", file=sys.__stderr__)
+    print(f"{program}: {why}", file=sys.__stderr__)
     raise SystemExit(1) from error
