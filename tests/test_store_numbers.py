@@ -170,7 +170,7 @@ class NumbersContract(StoreScenarios):
         commit = await self.store.commit(
             Change([entry(10)], announce=True, holes=[A_HOLE])
         )
-        hole = attrs.evolve(A_HOLE, seq=2)
+        hole = attrs.evolve(A_HOLE, seq=2, told_at=START)
         self.assertEqual(commit.journal[1:], [hole])
         nobody = Filter(character_ids=frozenset({1}))
         page = await self.store.read_journal(nobody, None, 0)
