@@ -7,8 +7,8 @@ import os
 from itertools import pairwise
 from typing import get_args
 
-from twisted.internet.defer import Deferred, fail
-from twisted.logger import LogLevel
+from twisted.internet.defer import CancelledError, Deferred, fail
+from twisted.logger import LogLevel, capturedLogs
 
 from tests.support.killmails import START
 from tests.support.server import ServerCase
@@ -343,6 +343,22 @@ class StoreTests(ServerCase):
         self.failureResultOf(self.server.store.commit(Change()), StoreUnavailable)
         self.assertEqual(self.value("wanderer_store_failing"), 1)
         self.assertEqual(self.value("wanderer_store_failures_total"), 1)
+
+    def test_unreadable(self) -> None:
+        """
+        Reads are counted as well, but not one that a client did not wait for; the log
+        has each reason once.
+        """
+        readers = self.server.store._readers
+        self.patch(readers, "run", lambda *_: fail(StoreUnavailable("damaged")))
+        with capturedLogs() as events:
+            for _ in range(2):
+                answer = self.server.store.read_marks()
+                self.failureResultOf(answer, StoreUnavailable)
+        self.assertEqual([each["reason"] for each in events], ["damaged"])
+        self.patch(readers, "run", lambda *_: fail(CancelledError()))
+        self.failureResultOf(self.server.store.read_marks(), CancelledError)
+        self.assertEqual(self.value("wanderer_store_read_failures_total"), 2)
 
     def test_no_disk(self) -> None:
         """

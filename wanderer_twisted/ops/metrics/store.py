@@ -57,6 +57,11 @@ class Store:
             "1 where the last one failed: nothing new can be announced.",
             bool(store.problem),
         )
+        yield counter(
+            "wanderer_store_read_failures_total",
+            "Reads that the database could not do, or had no room for.",
+            store.read_failures,
+        )
         yield histogram(
             "wanderer_store_commit_seconds",
             "How long a transaction took, its way to the disk included.",
