@@ -49,6 +49,19 @@ class LoadingTests(ConfigCase):
         for text in ("", "# nothing but this\n", "{}", "---\n"):
             self.assertEqual(self.load(text), Settings())
 
+    def test_empty_again(self) -> None:
+        """
+        A running server takes none that was emptied.
+        """
+        for text in ("", "# nothing but this\n"):
+            path = Path(self.mktemp())
+            path.write_text(text)
+            error = self.assertRaises(
+                ConfigError, load_settings, str(path), may_be_empty=False
+            )
+            self.assertEqual(str(error), f"{path}: there is nothing in it")
+        self.assertEqual(load_settings(may_be_empty=False), Settings())
+
     def test_file_wins_over_defaults(self) -> None:
         """
         A key in the file changes that key alone.

@@ -181,6 +181,10 @@ class ReloadTests(ProcessCase):
         (line,) = await self.reload("Nothing is changed")
         self.assertIn(str(self.tokens), line["message"])
         self.assertEqual(client.ends, [])
+        self.running.config.write_text("")
+        await self.reload("Nothing is changed")
+        self.assertEqual(await self.status(), 401)
+        self.running.configure(**self.world, **wanted)
 
         client.returns = False
         self.write_tokens(token("a", revoked=True), token("b"))

@@ -97,7 +97,7 @@ class Options(usage.Options):
             print("The settings are fine.")
             sys.exit(0)
 
-    def load(self) -> Loaded:
+    def load(self, may_be_empty: bool = True) -> Loaded:
         """
         Read the files, as they are now.
 
@@ -108,9 +108,16 @@ class Options(usage.Options):
             "admin_listen": self["admin-listen"],
             "database": self["database"],
         }
-        settings = load_settings(self["config"], overrides)
+        settings = load_settings(self["config"], overrides, may_be_empty)
         path = settings.auth.tokens_file
         return settings, load_tokens(path) if path else None
+
+    def load_again(self) -> Loaded:
+        """
+        The same while the server runs. An empty file is hardly meant then: all would be
+        as by default, and nobody need have a token.
+        """
+        return self.load(may_be_empty=False)
 
 
 def makeService(options: Options, reactor: Any = None) -> IService:
@@ -136,7 +143,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
     twistd: Any = options.parent or {}
     is_daemon = not twistd.get("nodaemon", True)
     server = Server(options.settings, reactor, options.tokens, is_daemon)
-    reload = Reload(reactor, options.load, server.apply, options.settings)
+    reload = Reload(reactor, options.load_again, server.apply, options.settings)
     reload.setServiceParent(server)
     return server
 

@@ -23,18 +23,23 @@ from wanderer_twisted.config.tokens import Token, TokensFile, repeated
 
 
 def load_settings(
-    path: str | None = None, options: Mapping[str, object] | None = None
+    path: str | None = None,
+    options: Mapping[str, object] | None = None,
+    may_be_empty: bool = True,
 ) -> Settings:
     """
     Read and check the settings. Options win over the file, the file over defaults.
 
     :param path: a YAML file; None for the defaults.
+    :param may_be_empty: take a file without a key.
     :param options: by the names of their keys (``listen``, ``database``); an option
         that is None was not given.
     :raises ConfigError: something is wrong.
     """
     given = {key: value for key, value in (options or {}).items() if value is not None}
     document = {} if path is None else _read(path)
+    if path is not None and not (document or may_be_empty):
+        raise ConfigError(f"{path}: there is nothing in it")
     if isinstance(document, dict):
         document = {**document, **given}
     try:
