@@ -42,6 +42,8 @@ def error_of(response: Response) -> dict[str, Any]:
     assert response.headers["Content-Type"] == "application/json"
     assert response.headers["Cache-Control"] == "no-store"
     assert ("Retry-After" in response.headers) == document["error"]["retryable"]
+    if "Retry-After" in response.headers:  # pages of other origins may read it
+        assert response.headers["Access-Control-Expose-Headers"] == "Retry-After"
     error: dict[str, Any] = document["error"]
     return error
 

@@ -61,6 +61,7 @@ class ApiError(Exception):
         if self.retry_after is not None:
             seconds = math.ceil(self.retry_after)
             headers.append((b"Retry-After", b"%d" % seconds))
+            headers.append((b"Access-Control-Expose-Headers", b"Retry-After"))
         if self.allow is not None:
             headers.append((b"Allow", self.allow.encode()))
         if self.status == 401:
