@@ -137,6 +137,23 @@ class StreamTests(PageCase):
         self.site.process.send(signal.SIGCONT)
         await self.until_said("#uptime", "up ")
 
+    async def test_silence(self) -> None:
+        """
+        A stream from which nothing comes, not even heartbeats, is opened anew.
+        """
+        await self.begin(
+            before="""
+            const later = window.setTimeout;
+            window.setTimeout = (what, ms) => later(what, ms / 20);
+            """,
+            stream={"retry_ms": 1000, "heartbeat_seconds": 2},
+        )
+        await self.until_said("#live-said", "Following")
+        self.site.process.send(signal.SIGSTOP)
+        await self.until_said("#live-said", "Reconnecting")
+        self.site.process.send(signal.SIGCONT)
+        await self.until_said("#live-said", "Following")
+
     async def test_close(self) -> None:
         """
         A closed stream stays closed, and another one can be opened.
@@ -176,7 +193,8 @@ class StreamTests(PageCase):
         await self.begin_live(
             before="""
             const wait = window.setTimeout;
-            window.setTimeout = (what, ms) => wait(what, ms / 100);
+            const most = 100_000;  // but for the silence of a stream
+            window.setTimeout = (what, ms) => wait(what, ms > most ? ms : ms / 100);
             window.sources = [];
             window.EventSource = class extends EventSource {
                 constructor(url) { super(url); sources.push(this); }

@@ -3,6 +3,7 @@
 const NAMES = ['connected', 'batch', 'transition', 'killmail', 'heartbeat', 'warning', 'gap'];
 
 const PATIENCE_MS = 10_000;
+const SILENT_MS = 130_000; // two of the longest heartbeats: the connection is dead
 
 let token = '';
 
@@ -40,6 +41,7 @@ export class Stream {
   #query;
   #phase = '';
   #told;
+  #timer = 0;
 
   /** Where another stream can go on. */
   cursor;
@@ -53,18 +55,35 @@ export class Stream {
     this.#query = query;
     this.#told = told;
     this.cursor = cursor;
-    const more = Object.entries({ token, last_event_id: cursor })
-      .map(([name, value]) => value && `${name}=${encodeURIComponent(value)}`);
-    this.#source = new EventSource(address([query, ...more].filter(Boolean).join('&')));
-    for (const name of [...NAMES, 'error']) {
-      this.#source.addEventListener(name, (event) => this.#take(name, event));
-    }
+    this.#open();
     this.#move('connecting', 'Connecting');
   }
 
   close() {
+    clearTimeout(this.#timer);
     this.#source.close();
     this.#told = null;
+  }
+
+  #open() {
+    const more = Object.entries({ token, last_event_id: this.cursor })
+      .map(([name, value]) => value && `${name}=${encodeURIComponent(value)}`);
+    const query = [this.#query, ...more].filter(Boolean).join('&');
+    this.#source = new EventSource(address(query));
+    for (const name of [...NAMES, 'error']) {
+      this.#source.addEventListener(name, (event) => this.#take(name, event));
+    }
+    this.#watch();
+  }
+
+  /** Some proxies keep a connection whose other end is gone: a browser never would notice. */
+  #watch() {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      this.#source.close();
+      this.#open();
+      this.#move('reconnecting', 'No word for long; reconnecting');
+    }, SILENT_MS);
   }
 
   #take(name, event) {
@@ -72,6 +91,7 @@ export class Stream {
       this.#lose(); // the connection's own error, which has no data
       return;
     }
+    this.#watch();
     const data = JSON.parse(event.data);
     this.cursor = event.lastEventId || this.cursor;
     if (name === 'connected') {
@@ -92,6 +112,7 @@ export class Stream {
 
   #lose() {
     if (this.#source.readyState === EventSource.CLOSED) {
+      clearTimeout(this.#timer);
       this.#explain();
     } else if (this.#phase !== 'refused') {
       this.#move('reconnecting', 'Connection lost; reconnecting');
