@@ -630,6 +630,18 @@ class OtherRoutesTests(PublicCase):
         self.assertEqual(public.admission.open, 0)
         self.assertEqual(len(self.flushLoggedErrors(ZeroDivisionError)), 1)
 
+    def test_targets_with_an_origin(self) -> None:
+        """
+        A target may be a whole URL, whose path and query count.
+        """
+        for path in ("http://x/ping", "HTTPS://x:4/ping"):
+            self.assertEqual(self.public().ask(path).response.body, b"pong", path)
+        for path in ("http://x", "http://x?a=/ping"):
+            self.assertEqual(self.public().ask(path).response.status, 404, path)
+        public = self.public()
+        public.ask(f"http://x{STREAM}?character_ids=5", EVENTS)
+        self.assertEqual([*public.hub.wishes[0].filter.character_ids], [5])
+
     def test_paths_that_are_no_text(self) -> None:
         """
         A path that is not UTF-8, or not a path, is refused without a traceback.
@@ -640,7 +652,8 @@ class OtherRoutesTests(PublicCase):
             ("/%ff", no_text),
             ("/api/v1/killmail/%c3", no_text),
             ("*", no_path),
-            ("http://x/ping", no_path),
+            ("ftp://x/ping", no_path),
+            ("http:///ping", no_path),
             ("ping", no_path),
         ):
             response = self.public().ask(path).response

@@ -190,6 +190,8 @@ class GuardTests(TokensCase):
             "/%2f%2f%2fapi/v1/kills/stream",
             "/api/v1/kills%2Fstream",
             "/api/v1/nothing",
+            "http://x/api/v1/kills/stream",
+            "http://x//api/v1/kills/stream",
         ):
             self.check_error(self.site.ask(target), "unauthorized")
         self.assertEqual(self.site.hub.sessions, [])

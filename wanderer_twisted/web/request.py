@@ -2,6 +2,7 @@
 One public request: who asks, and an answer to every mishap.
 """
 
+import re
 from collections.abc import Iterable
 from sys import intern
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 SERVER = SERVER_NAME.encode()
 _LONGEST_LOGGED = 200
+_ORIGIN = re.compile(rb"https?://[^/?]+", re.IGNORECASE)
 
 
 @attrs.frozen
@@ -168,7 +170,8 @@ class PublicRequest(Request):
         channel = self.channel
         assert channel is not None
         self.site = channel.site
-        self.uri += channel.query
+        self.uri = _without_origin(self.uri + channel.query)
+        self.path = self.uri.partition(b"?")[0]
         forwarded = self.requestHeaders.getRawHeaders(b"X-Forwarded-For", [])
         peer = getattr(self.getClientAddress(), "host", None)
         self.visit = Visit(
@@ -258,6 +261,18 @@ class PublicRequest(Request):
         if hasattr(self, "visit"):
             self.left = True
             self.site.log(self)
+
+
+def _without_origin(target: bytes) -> bytes:
+    """
+    A target as clients of proxies write it has the server's name before the path; a
+    server must take it as well (RFC 9112, section 3.2.2).
+    """
+    origin = _ORIGIN.match(target)
+    if origin is None:
+        return target
+    rest = target[origin.end() :]
+    return rest if rest.startswith(b"/") else b"/" + rest
 
 
 def readable(raw: bytes) -> str:
