@@ -11,8 +11,9 @@ from wanderer_twisted.stream.entries import Entry
 
 _MOST_ENTRIES: Final = 1_000
 _MOST_BYTES: Final = 16 << 20
-#: How many a stream deals with before the next one has its turn.
-_PAGE: Final = 50
+#: How many a stream gets before it is asked whether it takes more: so few that even
+#: those of a large fight are no more than a page of the store.
+_PAGE: Final = 10
 
 
 class Recent:
