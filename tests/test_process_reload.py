@@ -149,6 +149,25 @@ class ReloadTests(ProcessCase):
         await self.running.stop()
         self.assertNotIn("Traceback", self.running.process.report())
 
+    async def test_another_folder(self) -> None:
+        """
+        With twistd's ``--rundir`` the settings' paths count from there, the one of the
+        settings itself from where twistd was started; at a reload as at the start.
+        """
+        await self.start()
+        await self.running.stop()
+        (self.folder / "there").mkdir()
+        self.world["database"] = "sqlite:there.db"
+        self.running.configure(**self.world)
+        config = self.running.config.name
+        self.running.process = self.twistd(
+            *(_JSON, "--rundir", "there", "wanderer-sse", "--config", config)
+        )
+        await self.until("the server answers", self.running.answers)
+        self.assertTrue((self.folder / "there" / "there.db").exists())
+        lines = await self.reload("The settings", log_level="debug")
+        self.assertIn("log_level", lines[0]["message"])
+
     async def debugs(self) -> bool:
         """
         Whether a ping is logged, which is at that level.

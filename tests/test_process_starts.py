@@ -64,6 +64,10 @@ class StartsTests(ProcessCase):
                 f"{none}: cannot be read: No such file or directory",
             ),
             self.refused(
+                self.twistd("--rundir", "nowhere", "wanderer-sse", "--check-config"),
+                "--rundir nowhere: No such file or directory",
+            ),
+            self.refused(
                 self.start("--listen", "udp:9", "--demo"),
                 "--listen[0]: found 'udp:9' (Unknown endpoint type: 'udp'), allowed:"
                 f" {allowed}",

@@ -86,6 +86,7 @@ class Options(usage.Options):
             # A reload that comes before the server can hear it ends it otherwise.
             signal.signal(signal.SIGHUP, signal.SIG_IGN)
         try:
+            self._go_there()
             self.settings, self.tokens = self.load()
             if not (self["demo"] and self["database"] is None):
                 check_database(self.settings.database_path)
@@ -96,6 +97,24 @@ class Options(usage.Options):
         if self["check-config"]:
             print("The settings are fine.")
             sys.exit(0)
+
+    def _go_there(self) -> None:
+        """
+        To twistd's ``--rundir``, from where the settings' paths count: it goes there
+        itself, but only when they have been read and checked.
+
+        :raises ConfigError: there is no such folder.
+        """
+        twistd: Any = self.parent or {}
+        folder = twistd.get("rundir", ".")
+        if folder == "." or twistd.get("chroot"):
+            return
+        self["config"] = self["config"] and os.path.abspath(self["config"])
+        try:
+            os.chdir(folder)
+        except OSError as error:
+            raise ConfigError(f"--rundir {folder}: {error.strerror}") from None
+        twistd["rundir"] = os.getcwd()
 
     def load(self, may_be_empty: bool = True) -> Loaded:
         """
