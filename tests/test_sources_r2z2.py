@@ -782,8 +782,22 @@ class FaultTests(R2Z2Case):
         self.assertEqual(taken(self.run_for(120))[:2], [107, 108])
         self.feed = self.make_feed()
         self.resume(105, at=NOON - 4700)
-        self.there.on(url(106), Reply(200, b"<html>maintenance"))
+        for number in (106, 1000):
+            self.there.on(url(number), Reply(200, b"<html>maintenance"))
         self.assertEqual(taken(self.run_for(120)), [])
+
+    def test_unusable_side_by_side(self) -> None:
+        """
+        Several that stay unusable stop it no more than one, where others can be used.
+        """
+        for number in (100, 101, 102):
+            self.there.on(url(number), Reply(200, b'{"a":'))
+        self.publish([103, 104], NOON)
+        self.point_to(104)
+        pages = self.run_for(1500)
+        self.assertEqual(taken(pages), [103, 104])
+        holes = [hole for page in pages for hole in page.holes]
+        self.assertEqual([hole.first for hole in holes], [100, 101, 102])
 
     def test_unusable_ahead(self) -> None:
         """

@@ -148,9 +148,18 @@ class R2Z2Feed:
         try:
             return await self._files.read(number)
         except BadAnswer:
-            if spoiled is not None:
-                raise  # all are unusable: it is the server
+            if spoiled is not None and not await self._has_usable():
+                raise  # it is the server
             return None  # its turn comes
+
+    async def _has_usable(self) -> bool:
+        """
+        Whether the newest document can be used.
+        """
+        try:
+            return await self._files.read(await self._files.pointer()) is not None
+        except BadAnswer:
+            return False
 
     async def _wait(self, cursor: Cursor) -> FeedPage:
         """
