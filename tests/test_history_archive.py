@@ -61,6 +61,23 @@ class Days(ArchiveCase):
         self.assertEqual(self.places(), [])
         self.assertTrue(self.report(1, 2, cutoff=kept + 1).complete)
 
+    def test_removed_meanwhile(self) -> None:
+        """
+        Nor where more is removed in the middle of asking.
+        """
+        kept = NOW - 40 * DAY + 1
+        stored = [entry(9, kill_time=kept - 1), entry(10, kill_time=kept + 10)]
+        self.successResultOf(self.store.commit(Change(stored)))
+        self.successResultOf(self.store.prune(kept + 100 * DAY))
+        count = self.store.count_missing
+
+        def prune_first(wanted: Filter) -> Deferred[int]:
+            self.successResultOf(self.store.prune(kept + 100 * DAY + 20))
+            return count(wanted)
+
+        self.patch(self.store, "count_missing", prune_first)
+        self.assertFalse(self.report(1, 2).complete)
+
     def test_removed_and_listed(self) -> None:
         """
         Nor is it stored again by a listing, which may be empty behind it.

@@ -183,13 +183,13 @@ class History(Service):
 
     async def _report(self, wanted: Filter, cutoff: int) -> Report:
         # All that is kept: of a stream that comes back after days some is out of reach.
-        cutoff = max(cutoff, self._kept_since)
+        kept_since = self._kept_since
+        is_cut, cutoff = cutoff <= kept_since, max(cutoff, kept_since)
         decides = wanted.min_value is not None
         standing, missing = await together(
             self._stand(wanted, cutoff, decides), self._store.count_missing(wanted)
         )
         unvalued = self._unvalued(standing) if decides else ()
-        is_cut = cutoff == self._kept_since
         return standing.report(missing, unvalued, is_cut, self._clock.seconds())
 
     # --- what is lacking ---------------------------------------------------------
