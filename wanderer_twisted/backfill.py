@@ -10,18 +10,17 @@ from twisted.internet.defer import CancelledError, Deferred
 from twisted.internet.task import deferLater, react
 from twisted.python import usage
 
-from wanderer_twisted import SERVER_NAME
 from wanderer_twisted.config import ConfigError, Settings, load_settings
 from wanderer_twisted.interfaces import StoreUnavailable, UpstreamError
 from wanderer_twisted.progress import Screen
 from wanderer_twisted.store.schema import DatabaseUnusable
-from wanderer_twisted.terminal import abandon, check_outputs
+from wanderer_twisted.terminal import ScriptOptions, abandon, check_outputs
 
 _NAME: Final = "wanderer-backfill"
 _STOP_SECONDS: Final = 10.0
 
 
-class Options(usage.Options):
+class Options(ScriptOptions):
     """
     What is read from the command line, held against the settings' file.
 
@@ -50,13 +49,6 @@ class Options(usage.Options):
 
     settings: Settings
     days: int
-
-    def opt_version(self) -> None:
-        """
-        Print the version and exit.
-        """
-        print(SERVER_NAME)
-        raise SystemExit(0)
 
     def postOptions(self) -> None:
         """

@@ -35,6 +35,7 @@ from wanderer_twisted.ops.passwords import PasswordsUnusable, read_passwords
 from wanderer_twisted.ops.reload import Loaded, Reload
 from wanderer_twisted.store.files import check_database
 from wanderer_twisted.store.schema import DatabaseUnusable
+from wanderer_twisted.terminal import is_daemon
 
 _log = Logger()
 
@@ -159,9 +160,7 @@ def makeService(options: Options, reactor: Any = None) -> IService:
         return _make_demo(options, reactor)
     if not options.settings.contact:
         _log.warn("No contact is set; the upstreams ask for an e-mail or URL")
-    twistd: Any = options.parent or {}
-    is_daemon = not twistd.get("nodaemon", True)
-    server = Server(options.settings, reactor, options.tokens, is_daemon)
+    server = Server(options.settings, reactor, options.tokens, is_daemon(options))
     reload = Reload(reactor, options.load_again, server.apply, options.settings)
     reload.setServiceParent(server)
     return server

@@ -1,11 +1,15 @@
 """
 What the programs have in common at a terminal: a line that changes in place, one that
-ends a start, and outputs that are not there.
+ends a start, options, and outputs that are not there.
 """
 
 import os
 import sys
-from typing import Final, NoReturn, TextIO
+from typing import Any, Final, NoReturn, TextIO
+
+from twisted.python import usage
+
+from wanderer_twisted import SERVER_NAME
 
 _WIDTH: Final = 80
 
@@ -49,6 +53,19 @@ def bar(done: int, wanted: int, size: int = 20) -> str:
     return "[" + "#" * full + "." * (size - full) + "]"
 
 
+class ScriptOptions(usage.Options):
+    """
+    What the options of all console scripts have.
+    """
+
+    def opt_version(self) -> None:
+        """
+        Print the version and exit.
+        """
+        print(SERVER_NAME)
+        raise SystemExit(0)
+
+
 def check_outputs(name: str) -> None:
     """
     Make do with the streams that the shell has left open.
@@ -73,14 +90,22 @@ def abandon(*streams: TextIO) -> None:
     os.close(nowhere)
 
 
-def end_start(program: str, error: Exception, is_daemon: bool) -> NoReturn:
+def is_daemon(options: usage.Options) -> bool:
+    """
+    Whether twistd, of which this is a subcommand, goes into the background.
+    """
+    twistd: Any = options.parent or {}
+    return not twistd.get("nodaemon", True)
+
+
+def end_start(program: str, error: Exception, in_background: bool) -> NoReturn:
     """
     What the program needs cannot be had: say so in one line, and end it.
 
-    :param is_daemon: twistd, which waits in the foreground, tells of *error* by itself.
+    :param in_background: twistd, which waits in the foreground, tells of *error* then.
     :raises SystemExit: it does not.
     """
-    if is_daemon:
+    if in_background:
         raise error
     why = str(error)
     if isinstance(error, OSError) and error.filename2:  # a link, as a socket's lock is

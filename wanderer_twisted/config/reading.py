@@ -31,9 +31,9 @@ def load_settings(
     Read and check the settings. Options win over the file, the file over defaults.
 
     :param path: a YAML file; None for the defaults.
-    :param may_be_empty: take a file without a key.
     :param options: by the names of their keys (``listen``, ``database``); an option
         that is None was not given.
+    :param may_be_empty: take a file without a key.
     :raises ConfigError: something is wrong.
     """
     given = {key: value for key, value in (options or {}).items() if value is not None}

@@ -17,7 +17,7 @@ from wanderer_twisted.simulator.front import make_site
 from wanderer_twisted.simulator.player import Pace, Player, parse_pace
 from wanderer_twisted.simulator.service import SHIPPED_DAYS, usual_tail
 from wanderer_twisted.simulator.world import World
-from wanderer_twisted.terminal import end_start
+from wanderer_twisted.terminal import end_start, is_daemon
 
 _LONGEST = 3_650.0
 
@@ -119,8 +119,7 @@ def makeService(options: Options, reactor: Any = None) -> MultiService:
     """
     if reactor is None:
         from twisted.internet import reactor
-    twistd: Any = options.parent or {}
-    parent = Simulation(is_daemon=not twistd.get("nodaemon", True))
+    parent = Simulation(is_daemon(options))
     world = World(reactor, options.killmails, options.tail, options.days)
     player = Player(world, options.pace)
     site = make_site(world, player)

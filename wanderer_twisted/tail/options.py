@@ -15,6 +15,7 @@ from wanderer_twisted import SERVER_NAME
 from wanderer_twisted.tail.cursor import CursorFile
 from wanderer_twisted.tail.follower import Request
 from wanderer_twisted.tail.lines import Side
+from wanderer_twisted.terminal import ScriptOptions
 
 _URL: Final = "http://127.0.0.1:4004"
 _PATH: Final = "/api/v1/kills/stream"
@@ -34,7 +35,7 @@ _PASSED_ON: Final = {
 _ATTEMPTS: Final = 5
 
 
-class Options(usage.Options):
+class Options(ScriptOptions):
     """
     :ivar request: what to ask the server for.
     :ivar side: on whose behalf a killmail is a kill or a loss.
@@ -85,13 +86,6 @@ class Options(usage.Options):
     def __init__(self, environment: Mapping[str, str] = os.environ) -> None:
         super().__init__()
         self._environment = environment
-
-    def opt_version(self) -> None:
-        """
-        Print the version and exit.
-        """
-        print(SERVER_NAME)
-        raise SystemExit(0)
 
     def postOptions(self) -> None:
         """
