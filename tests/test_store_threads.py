@@ -4,8 +4,9 @@ The store's queue and its threads.
 
 from threading import Event, current_thread
 from typing import Any
+from unittest import mock
 
-from twisted.internet.defer import CancelledError, Deferred, gatherResults
+from twisted.internet.defer import CancelledError, Deferred, gatherResults, succeed
 from twisted.internet.task import Clock
 from twisted.trial.unittest import TestCase
 
@@ -230,8 +231,26 @@ class ThreadsTests(TestCase):
 
 class ClosingTests(SyncCase):
     """
-    The end has a deadline.
+    The end has an order, and a deadline.
     """
+
+    def test_writer_last(self) -> None:
+        """
+        The writer waits for the readers, or nobody writes the log back; what it had
+        not begun is refused at once.
+        """
+        store, writer, readers = make_stepped_store(temporary_path(self), Clock())
+        ended: Deferred[None] = Deferred()
+        self.patch(readers, "stop", lambda: ended)
+        stop = mock.Mock(return_value=succeed(None))
+        self.patch(writer, "stop", stop)
+        waiting = store.commit(Change([entry(10)]))
+        closed = store.close()
+        self.failureResultOf(waiting, StoreUnavailable)
+        stop.assert_not_called()
+        ended.callback(None)
+        self.successResultOf(closed)
+        stop.assert_called_once_with()
 
     def test_a_disk_that_hangs(self) -> None:
         """

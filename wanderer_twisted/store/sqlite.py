@@ -111,9 +111,13 @@ class SqliteStore(Questions):
             self._log.failure("The database could not be closed in time")
 
     async def _stop(self) -> None:
-        readers, writer = self._readers.stop(), self._writer.stop()
-        await readers
-        await writer
+        """
+        The writer's connection is closed by itself, as the last: of two that close at
+        the same time neither writes the log back into the database.
+        """
+        self._writer.waiting.close()
+        await self._readers.stop()
+        await self._writer.stop()
         self._file.release()
 
     # --- writing
