@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from bench.client import Told, preload
 from bench.killmails import Killmails, Owner
 from bench.peers.field import Field
-from bench.peers.load import GZIP, Load
+from bench.peers.load import OURS_GZIP, Late, Load
 from bench.peers.ours import Ours
 from bench.peers.results import OURS, Results
 from bench.peers.work import NOBODY
@@ -23,6 +23,9 @@ _AT_A_TIME = 5
 
 #: Seconds in which the last of them reaches its client.
 _LAST = 0.5
+
+#: Seconds in which more would come of a history, if there were.
+_SETTLE = 0.5
 
 #: Where histories come one at a time, so many make a round.
 _A_ROUND = 10
@@ -101,6 +104,7 @@ def histories(field: Field, results: Results) -> None:
                 Live(server, _LIVE // 2) as live,
             ):
                 spans = [_replay(load, told, count) for _ in range(rounds)]
+                _check_whole(load, told)
             _tell(results, told, count, spans, live)
 
 
@@ -114,22 +118,33 @@ def _owner(killmails: Killmails) -> Owner:
 
 def _load(field: Field, ours: Ours, server: Server, queries: list[str]) -> Load:
     template = ours.template(gzip=True)
-    return Load(server.port, template, queries, field.shop.folder, GZIP)
+    return Load(server.port, template, queries, field.shop.folder, OURS_GZIP)
 
 
-def _replay(load: Load, told: Told, count: int) -> Span:
+def _replay(load: Load, told: Told, count: int, settle: float = 0.0) -> Span:
     """
     Have so many histories sent.
 
     :param told: the history, as one got it before.
+    :param settle: seconds until the streams are closed.
     :returns: from when to when that took.
     """
     events = told.batches + len(told.warnings) + 1  # and the transition
     begun = time.monotonic()
     load.open(count, count)
     ended = load.wait(events * count).at
+    time.sleep(settle)
     load.close()
     return begun, ended
+
+
+def _check_whole(load: Load, told: Told) -> None:
+    """
+    :raises Late: what is counted as a history is only a part of one.
+    """
+    _replay(load, told, 1, _SETTLE)
+    if load.take():
+        raise Late("events came behind the history's last")
 
 
 def _tell(
