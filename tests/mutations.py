@@ -347,9 +347,21 @@ MUTATIONS = [
     ),
     Mutation(
         "more batches are looked for from where the history begins",
-        "stream/replay.py",
-        "find = partial(store.find_batches, *asked, cursor.place)",
-        "find = partial(store.find_batches, *asked, Place())",
+        "stream/batches.py",
+        "await self._find(self._after)",
+        "await self._find(Place())",
+    ),
+    Mutation(
+        "what was read ahead is forgotten",
+        "stream/batches.py",
+        "await (ahead or self._read_some())",
+        "await self._read_some()",
+    ),
+    Mutation(
+        "of what is read together the first batch has all",
+        "stream/batches.py",
+        "list(islice(bodies, len(cut.ids)))",
+        "list(bodies)",
     ),
     Mutation(
         "where batches are many, one is looked for twice",

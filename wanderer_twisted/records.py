@@ -332,10 +332,12 @@ class Cut:
 
     :ivar ids: of its killmails, in the history's order.
     :ivar last: the place of the last one.
+    :ivar size: nominal bytes of all of them.
     """
 
     ids: Sequence[int]
     last: Place
+    size: int
 
 
 @attrs.frozen

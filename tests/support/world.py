@@ -185,6 +185,10 @@ class World:
         self.opening: dict[CheckedClient, Deferred[Session]] = {}
         # Mostly each stream is told in a turn of its own.
         self.slice = chance.choice([1, 1, 3])
+        # Most histories take several batches; without pauses these are read together,
+        # and ahead, as far as they fit.
+        limits = BatchLimits(2, chance.choice([1500, 6000]), chance.choice([3, 6]))
+        self.pace = Pace(limits, chance.choice([0.0, 0.1]), budget=5.0)
         self.new_store()
         for _ in range(chance.randrange(5)):
             self.happen(chance)
@@ -216,13 +220,12 @@ class World:
         assert self.store.marks.head == self.oracle.head
         self.store.read_journal = self.read_journal  # type: ignore[method-assign]
         self.history = HandledHistory(self.has_all)
-        limits = BatchLimits(2, size=1500, ahead=3)  # most histories take several
         self.hub = Hub(
             self.clock,
             self.store,
             self.history,
             feed_status=lambda: None,
-            pace=Pace(limits, pause=0.1, budget=5.0),
+            pace=self.pace,
             slice=self.slice,
         )
         self.hub.recent = Recent(

@@ -136,7 +136,7 @@ class Cutter:
         if self._last <= self._at:
             self._done += 1
         elif not self.full:
-            self._cuts.append(Cut(array("q", self._ids), self._last))
+            self._cuts.append(Cut(array("q", self._ids), self._last, self._size))
             self._kept += len(self._ids)
             self.full = self._kept >= self._limits.ahead
         self._ids.clear()

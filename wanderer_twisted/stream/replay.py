@@ -3,7 +3,6 @@ Reading for one stream what it lacks, until it follows: its history, and what wa
 announced since. There is a replay only while there is something to read.
 """
 
-from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Protocol, TypeVar
@@ -18,6 +17,7 @@ from wanderer_twisted.interfaces import Expired, StoreUnavailable
 from wanderer_twisted.partition import Snapshot
 from wanderer_twisted.records import Place, Report
 from wanderer_twisted.stream import events
+from wanderer_twisted.stream.batches import Batches
 from wanderer_twisted.stream.cursor import (
     AfterHistory,
     Cursor,
@@ -154,22 +154,27 @@ class Replay:
         store, pace, wish = self._hub.store, self._hub.pace, self._session.wish
         asked = wish.filter, cursor.snapshot, wish.with_items, pace.limits
         plan = await self._read(partial(store.measure_history, *asked, cursor.place))
-        cuts = deque(plan.cuts)
-        for number in range(plan.done + 1, plan.batches + 1):
-            if number > plan.done + 1:
-                await self._waiting.pause(pace.between(plan.batches))
-            await self._writable()
-            if not cuts:
-                find = partial(store.find_batches, *asked, cursor.place)
-                found = await self._read(find)
-                cuts = deque(found)
-            cut = cuts.popleft()
-            read = partial(store.read_bodies, cursor.snapshot, wish.with_items, cut.ids)
-            bodies = await self._read(read)
-            batch = events.batch(bodies, number, plan.batches)
-            cursor = attrs.evolve(cursor, place=cut.last)
-            self._session.move_to(cursor)
-            self._session.tell(batch)
+        pause = pace.between(plan.batches)
+        batches = Batches(
+            plan.cuts,
+            cursor.place,
+            find=partial(store.find_batches, *asked),
+            read=partial(store.read_bodies, cursor.snapshot, wish.with_items),
+            # What is read ahead would be kept for as long as the pauses take.
+            at_once=0 if pause else pace.limits.size // 2,
+        )
+        try:
+            for number in range(plan.done + 1, plan.batches + 1):
+                if number > plan.done + 1:
+                    await self._waiting.pause(pause)
+                await self._writable()
+                batch = await self._read(batches.next)
+                event = events.batch(batch.bodies, number, plan.batches)
+                cursor = attrs.evolve(cursor, place=batch.last)
+                self._session.move_to(cursor)
+                self._session.tell(event)
+        finally:
+            batches.stop()
         report = report or await self._report_again(cursor)
         await self._finish_history(cursor, plan.killmails, report)
 
