@@ -128,7 +128,7 @@ class RunTests(CompiledCase):
         table, picture = self.folder / "table", self.folder / "picture.svg"
         command = [sys.executable, "-m", "bench.peers", "--quick", "--streams", "20"]
         command += ["--only", "floor", "wanderer-sse", "--figures"]
-        command += ["fan_out", "selective", "reconnects"]
+        command += ["fan_out", "selective", "reconnects", "histories"]
         command += ["--table", str(table.absolute())]
         command += ["--picture", str(picture.absolute())]
         done = subprocess.run(
@@ -138,7 +138,12 @@ class RunTests(CompiledCase):
         text = table.read_text()
         self.assertNotIn("broke down", text)
         self.assertIn(text, done.stdout)
-        for figure in ("fan-out to 20, ms", "selective, flat out", "20 reconnected"):
+        for figure in (
+            "fan-out to 20, ms",
+            "selective, flat out",
+            "20 reconnected",
+            "history of 500, gzipped",
+        ):
             self.assertIn(figure, text)
         root = ElementTree.parse(picture).getroot()
         lines = root.findall(f"{_SVG}polyline")
