@@ -187,7 +187,7 @@ class World:
         self.slice = chance.choice([1, 1, 3])
         # Most histories take several batches; without pauses these are read together,
         # and ahead, as far as they fit.
-        limits = BatchLimits(2, chance.choice([1500, 6000]), chance.choice([3, 6]))
+        limits = BatchLimits(2, chance.choice([1500, 12_000]), chance.choice([3, 6]))
         self.pace = Pace(limits, chance.choice([0.0, 0.1]), budget=5.0)
         self.new_store()
         for _ in range(chance.randrange(5)):

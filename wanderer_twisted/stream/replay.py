@@ -161,7 +161,7 @@ class Replay:
             find=partial(store.find_batches, *asked),
             read=partial(store.read_bodies, cursor.snapshot, wish.with_items),
             # What is read ahead would be kept for as long as the pauses take.
-            at_once=0 if pause else pace.limits.size // 2,
+            at_once=0 if pause else pace.limits.size // 4,
         )
         try:
             for number in range(plan.done + 1, plan.batches + 1):
