@@ -18,8 +18,8 @@ PLAIN = b"\n\n"
 #: ... or, compressed, by a flush; behind it there is at most the line of its id, which
 #: may have a flush of its own: this is for events that are known by their size.
 GZIP = b"\0\0\xff\xff"
-#: An event of this server's, compressed, of any size: the end of its id's line, which is
-#: stored as it is, and a flush.
+#: An event of this server's, compressed, of any size: the end of its id's line, which
+#: is stored as it is, and a flush.
 OURS_GZIP = b"\n\n\0\0\0\xff\xff"
 
 #: At least so many bytes have the killmails of :mod:`bench.peers.work`, and at most so

@@ -72,8 +72,9 @@ class Batches:
             self._cuts.extend(await self._find(self._after))
         cuts = self._together()
         bodies = iter(await self._read([id for cut in cuts for id in cut.ids]))
-        for cut in cuts:
-            self._after = self._cuts.popleft().last
+        for _ in cuts:
+            self._cuts.popleft()
+        self._after = cuts[-1].last
         return [Batch(list(islice(bodies, len(cut.ids))), cut.last) for cut in cuts]
 
     def _together(self) -> list[Cut]:
