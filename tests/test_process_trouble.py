@@ -135,7 +135,8 @@ class TroubleTests(ProcessCase):
         await self.until("streams", partial(self.has_streams, server, _READERS))
         await self.until("no streams", partial(self.has_streams, server, 0))
         growth = self.memory(server, "VmHWM") - before
-        self.assertLess(growth, _READERS * _PAGE)
+        # A page each, and what Twisted makes of it on its way.
+        self.assertLess(growth, 2 * _READERS * _PAGE)
         for client in clients:
             self.assertRaises(ConnectionResetError, self.read_all, client)
 

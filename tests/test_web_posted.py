@@ -5,9 +5,10 @@ Streams asked for by JSON in a body, and what they are told not to be.
 import json
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from tests.support.lookups import LookupCase
 from tests.support.web import (
     CONNECTED,
     NOW,
@@ -389,13 +390,13 @@ _VALUES = st.recursive(
 )
 
 
-class AnyBodyTests(PostedCase):
+class AnyBodyTests(LookupCase):
     """
     Whatever a body holds is answered, and never by a 500.
     """
 
     def check(self, body: bytes) -> None:
-        public = Public()
+        public = Public(past=self.store)
         client = public.post(STREAM, body)
         if public.hub.wishes:
             (wish,) = public.hub.wishes
@@ -430,6 +431,7 @@ class AnyBodyTests(PostedCase):
             },
         )
     )
+    @example({"character_ids": [1], "dry_run": True, "preload_days": 7})
     def test_known_names(self, document: dict[str, Any]) -> None:
         """
         So does one of known names alone.
