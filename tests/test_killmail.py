@@ -20,8 +20,13 @@ from wanderer_twisted.killmail import (
     nominal_sizes,
 )
 
+#: What :func:`loads` may give: it takes no number out of range.
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
     lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
     max_leaves=8,
 )
