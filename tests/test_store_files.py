@@ -4,8 +4,12 @@ The store's file: opened, refused, brought up to date, found again after a crash
 
 import os
 import sqlite3
+import struct
 from pathlib import Path
+from random import Random
 
+from hypothesis import given
+from hypothesis import strategies as st
 from twisted.internet.task import Clock
 
 from tests.support.cases import SyncCase
@@ -17,10 +21,16 @@ from tests.support.store import (
     settle,
     temporary_path,
 )
+from wanderer_twisted.interfaces import StoreUnavailable
 from wanderer_twisted.partition import Filter
 from wanderer_twisted.records import Change, FeedPosition
 from wanderer_twisted.store import schema
-from wanderer_twisted.store.bodies import Codec, dictionary_id, shipped_dictionary
+from wanderer_twisted.store.bodies import (
+    Codec,
+    bare_dictionary,
+    dictionary_id,
+    shipped_dictionary,
+)
 from wanderer_twisted.store.files import DatabaseFile, check_database
 from wanderer_twisted.store.schema import DatabaseUnusable
 
@@ -373,6 +383,50 @@ class DictionaryTests(SyncCase):
         self.assertLess(len(codec.compress(body)) * 2, len(body))
         self.assertEqual(codec.decompress(codec.compress(b"")), b"")
 
+    @given(
+        count=st.integers(0, 6),
+        damaged=st.booleans(),
+        chance=st.randoms(use_true_random=False),
+    )
+    def test_many_at_once(self, count: int, damaged: bool, chance: Random) -> None:
+        """
+        Many are unpacked as each is by itself: with several dictionaries, empty ones
+        among them, or one that is damaged.
+        """
+        codec = Codec(shipped_dictionary(), bare_dictionary())
+        writers = [codec, Codec(bare_dictionary())]
+        parts = [
+            chance.choice(writers).compress(
+                b"%d" % chance.getrandbits(64) * chance.randrange(9)
+            )
+            for _ in range(count)
+        ]
+        if parts and damaged:
+            part = bytearray(chance.choice(parts) or b"?")
+            part[chance.randrange(len(part))] ^= chance.randrange(1, 256)
+            parts.append(bytes(part))
+        try:
+            bodies: object = [codec.decompress(each) for each in parts]
+        except StoreUnavailable:
+            self.assertRaises(StoreUnavailable, codec.decompress_all, parts)
+        else:
+            self.assertEqual(codec.decompress_all(parts), bodies)
+
+    def test_frames_that_lie(self) -> None:
+        """
+        What a frame says that it holds is not relied on: nothing, more than there is
+        memory for, or more than can be counted.
+        """
+        codec, body = Codec(shipped_dictionary()), b"a body of its own"
+        whole, empty = codec.compress(body), _empty_frame(0)
+        self.assertEqual(codec.decompress_all([whole, empty]), [body, b""])
+        self.assertEqual(codec.decompress_all([empty, whole]), [b"", body])
+        self.assertEqual(codec.decompress_all([empty, empty]), [b"", b""])
+        for size in (2**40, 2**64 - 3):
+            lie = _empty_frame(size)
+            for parts in ([lie], [whole, lie], [lie, whole]):
+                self.assertRaises(StoreUnavailable, codec.decompress_all, parts)
+
     def test_reads_what_an_older_one_wrote(self) -> None:
         """
         A database remembers the dictionary of each of its bodies when another is
@@ -423,3 +477,14 @@ class DictionaryTests(SyncCase):
             self.assertEqual(rows.fetchone(), (2,))
             database.close()
             file.release()
+
+
+def _empty_frame(size: int) -> bytes:
+    """
+    A frame without anything in it (RFC 8878, 3.1.1), of the shipped dictionary.
+
+    :param size: what it says that it holds.
+    """
+    dictionary = dictionary_id(shipped_dictionary())
+    head = struct.pack("<IBIQ", 0xFD2FB528, 0b1110_0011, dictionary, size)
+    return head + b"\x01\0\0"

@@ -181,12 +181,14 @@ def bodies_of(
     """
     In that order; one query for all costs a fraction of one for each.
     """
-    items = "items" if with_items else "x''"
+    column = "items" if with_items else "x''"
     rows = connection.execute(
-        f"SELECT killmail_id, main, {items} FROM body"
+        f"SELECT killmail_id, main, {column} FROM body"
         " WHERE killmail_id IN (SELECT value FROM json_each(?))",
         (dumps(list(ids)).decode(),),
-    )
-    unpack = database.codec.decompress
-    found = {id: join(unpack(main), unpack(items)) for id, main, items in rows}
+    ).fetchall()
+    unpack = database.codec.decompress_all
+    main, items = unpack([row[1] for row in rows]), unpack([row[2] for row in rows])
+    bodies = map(join, main, items)
+    found = {row[0]: body for row, body in zip(rows, bodies, strict=True)}
     return [found[id] for id in ids]
