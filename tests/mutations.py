@@ -352,16 +352,16 @@ MUTATIONS = [
         "await self._find(Place())",
     ),
     Mutation(
-        "what was read ahead is forgotten",
-        "stream/batches.py",
-        "await (ahead or self._read_some())",
-        "await self._read_some()",
-    ),
-    Mutation(
         "of what is read together the first batch has all",
         "stream/batches.py",
         "list(islice(bodies, len(cut.ids)))",
         "list(bodies)",
+    ),
+    Mutation(
+        "what is read ahead is what there is already",
+        "stream/batches.py",
+        "islice(self._cuts, len(self._ready), None)",
+        "self._cuts",
     ),
     Mutation(
         "where batches are many, one is looked for twice",

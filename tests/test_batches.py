@@ -51,10 +51,13 @@ class Bodies:
 
     def answer(self) -> None:
         ids, answer = self.waiting.popleft()
-        answer.callback(bodies(ids))
+        if not answer.called:  # cancelled
+            answer.callback(bodies(ids))
 
     def fail(self) -> None:
-        self.waiting.popleft()[1].errback(StoreUnavailable("locked"))
+        _, answer = self.waiting.popleft()
+        if not answer.called:
+            answer.errback(StoreUnavailable("locked"))
 
 
 class BatchesTests(SyncCase):
@@ -126,6 +129,23 @@ class BatchesTests(SyncCase):
         self.successResultOf(batch)
         self.assertEqual(self.store.asked, [[1], [2, 3], [4]])
 
+    def test_nothing_kept(self) -> None:
+        """
+        What was read before its turn is let go of, and read again one by one.
+        """
+        batches = self.make(2 * BODY, cut(1), cut(2), cut(3), cut(4))
+        batches.next()
+        self.store.answer()
+        self.assertEqual(self.store.asked, [[1, 2], [3, 4]])
+        batches.keep_nothing()
+        self.assertEqual(self.store.cancelled, 1)
+        for id in (2, 3, 4):
+            batch = batches.next()
+            self.assertEqual(self.store.asked[-1], [id])
+            while self.store.waiting:
+                self.store.answer()
+            self.assertEqual(self.successResultOf(batch).bodies, bodies([id]))
+
     def test_stopped(self) -> None:
         """
         Nobody waits for what was being read ahead, whether that is over or not.
@@ -164,7 +184,8 @@ class BatchesTests(SyncCase):
         self, sizes: list[int], known: int, at_once: int, chance: Random
     ) -> None:
         """
-        Whenever answers come, and whichever reads fail, all batches come in order.
+        Whenever answers come, whichever reads fail, and whatever is let go of, all
+        batches come in order.
         """
         ids = iter(range(1, 99))
         cuts = [cut(*(next(ids) for _ in range(size))) for size in sizes]
@@ -173,6 +194,8 @@ class BatchesTests(SyncCase):
         told: list[bytes] = []
         for each in cuts:
             while True:
+                if chance.random() < 0.1:
+                    batches.keep_nothing()
                 batch = batches.next()
                 while store.waiting and (not batch.called or chance.random() < 0.5):
                     chance.choice([store.answer, store.answer, store.fail])()

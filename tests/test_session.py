@@ -3,6 +3,7 @@ One stream, step by step: what it sends, when it waits, and how it ends.
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 from unittest.mock import patch
 
@@ -302,6 +303,31 @@ class BackPressureTests(StreamCase):
         written = b"".join(transport.written)
         self.assertEqual(written.count(b"event: batch\n"), 1)
         self.assertNotIn(b"event: heartbeat\n", written)
+
+    def test_nothing_kept(self) -> None:
+        """
+        What was read before its turn is not kept for a client that takes nothing; it is
+        read again, a batch at a time.
+        """
+        self.hub.pace = Pace(BatchLimits(killmails=2), pause=0.0)
+        self.store_past(8)
+        read, asked = self.store.read_bodies, list[int]()
+
+        def read_bodies(snapshot: Any, items: bool, ids: Sequence[int]) -> Any:
+            asked.append(len(ids))
+            return read(snapshot, items, ids)
+
+        self.patch(self.store, "read_bodies", read_bodies)
+        _, transport = self.open(limit=1000, preload_days=90)
+        self.clock.pump([0, 1])
+        self.assertEqual(asked, [8])
+        events = []
+        for _ in range(10):
+            events += self.read(transport)
+            self.clock.advance(0)
+        numbers = [each.data.get("batch_number") for each in events]
+        self.assertEqual(numbers, [None, 1, 2, 3, 4, None])
+        self.assertEqual(asked, [8, 2, 2, 2])
 
     def test_resumed_history(self) -> None:
         """

@@ -28,6 +28,7 @@ class CheckedClient:
 
     :param note: is told of each event, in words.
     :param gzip: have the streams compressed.
+    :param limit: of bytes on their way to it, over which its stream is paused.
     :param hours: ask for the past as ``since``, counted anew at each connect, as a page
         with ``since=36h`` does; None: by *preload_days*.
 
@@ -43,10 +44,12 @@ class CheckedClient:
         preload_days: int,
         hours: int | None = None,
         gzip: bool = False,
+        limit: int = 3000,
     ) -> None:
         self.name = name
         self.note = note
         self.gzip = gzip
+        self.limit = limit
         self.wanted = wanted
         self.preload_days = preload_days
         self.hours = hours
@@ -97,7 +100,7 @@ class CheckedClient:
         self.connected_at = now
         self.cursor_before = self.source.last_event_id
         self.prepared: int | None = None
-        self.transport = MemoryTransport(limit=3000, gzip=self.gzip)
+        self.transport = MemoryTransport(self.limit, self.gzip)
         self.unpacking = zlib.decompressobj(31)
         self.published = published
         self.expect_gap: str | None = None

@@ -579,8 +579,9 @@ class World:
         if wanted.names_somebody and not days:
             hours = chance.choice([None, 1, 36, 1800])
         gzip = chance.random() < 0.3
+        limit = chance.choice([300, 3000])  # an event, or several
         name = f"client {len(self.clients)}"
-        client = CheckedClient(name, self.note, wanted, days, hours, gzip)
+        client = CheckedClient(name, self.note, wanted, days, hours, gzip, limit)
         self.clients.append(client)
         self.connect(client)
 

@@ -21,8 +21,8 @@ from wanderer_twisted.store.histories import bodies_of
 from wanderer_twisted.store.index import END, OneDay
 from wanderer_twisted.store.writing import BARE
 
-#: Days that one job looks at.
-DAYS: Final = 7
+#: Days that one job looks at, at most.
+DAYS: Final = 30
 
 
 def read_latest(
@@ -111,9 +111,12 @@ def read_unvalued(
     from *since* on; both times are UNIX seconds.
     """
     found: set[tuple[Kind, int]] = set()
+    owners = sum(len(wanted.ids(kind)) for kind in KINDS)
+    # Each id is looked for on each of them.
+    days = min(DAYS, 1 + index.SLICE // max(owners, 1))
     with database.reading() as connection:
         for number, day in enumerate(index.days(connection, since)):
-            if number == DAYS:
+            if number == days:
                 return found, start_of(day)
             for kind in KINDS:
                 if not wanted.ids(kind):

@@ -41,8 +41,8 @@ class Batches:
         self._find = find
         self._read = read
         self._at_once = at_once
-        self._ready: deque[Batch] = deque()
-        self._ahead: Deferred[list[Batch]] | None = None
+        self._ready: deque[Sequence[bytes]] = deque()  # of the first cuts
+        self._ahead: Deferred[list[Sequence[bytes]]] | None = None  # of the next ones
 
     def next(self) -> Deferred[Batch]:
         """
@@ -52,6 +52,15 @@ class Batches:
         :raises Expired: some of the history was removed.
         """
         return Deferred.fromCoroutine(self._next())
+
+    def keep_nothing(self) -> None:
+        """
+        Let go of what was read before its turn, and read nothing so any more: for one
+        who takes long, every batch is there in time.
+        """
+        self._at_once = 0
+        self._ready.clear()
+        self.stop()
 
     def stop(self) -> None:
         ahead, self._ahead = self._ahead, None
@@ -63,19 +72,19 @@ class Batches:
         if not self._ready:
             ahead, self._ahead = self._ahead, None
             self._ready.extend(await (ahead or self._read_some()))
-            if self._cuts and self._cuts[0].size <= self._at_once:
+            behind = len(self._ready)
+            if behind < len(self._cuts) and self._cuts[behind].size <= self._at_once:
                 self._ahead = Deferred.fromCoroutine(self._read_some())
-        return self._ready.popleft()
+        cut = self._cuts.popleft()
+        self._after = cut.last
+        return Batch(self._ready.popleft(), cut.last)
 
-    async def _read_some(self) -> list[Batch]:
+    async def _read_some(self) -> list[Sequence[bytes]]:
         if not self._cuts:
             self._cuts.extend(await self._find(self._after))
         cuts = self._together()
         bodies = iter(await self._read([id for cut in cuts for id in cut.ids]))
-        for _ in cuts:
-            self._cuts.popleft()
-        self._after = cuts[-1].last
-        return [Batch(list(islice(bodies, len(cut.ids))), cut.last) for cut in cuts]
+        return [list(islice(bodies, len(cut.ids))) for cut in cuts]
 
     def _together(self) -> list[Cut]:
         """
@@ -83,7 +92,7 @@ class Batches:
         """
         some: list[Cut] = []
         size = 0
-        for cut in self._cuts:
+        for cut in islice(self._cuts, len(self._ready), None):
             size += cut.size
             if some and size > self._at_once:
                 break

@@ -34,6 +34,9 @@ T = TypeVar("T")
 #: How long to leave a store alone that could not be read.
 _RETRY_SECONDS = 1.0
 
+#: How long what was read before its turn is kept for a client that takes nothing.
+_KEPT_SECONDS = 1.0
+
 
 class Replayed(Protocol):
     """
@@ -161,13 +164,13 @@ class Replay:
             find=partial(store.find_batches, *asked),
             read=partial(store.read_bodies, cursor.snapshot, wish.with_items),
             # What is read ahead would be kept for as long as the pauses take.
-            at_once=0 if pause else pace.limits.size // 4,
+            at_once=0 if pause else pace.limits.size // 2,
         )
         try:
             for number in range(plan.done + 1, plan.batches + 1):
                 if number > plan.done + 1:
                     await self._waiting.pause(pause)
-                await self._writable()
+                await self._taken(batches)
                 batch = await self._read(batches.next)
                 event = events.batch(batch.bodies, number, plan.batches)
                 cursor = attrs.evolve(cursor, place=batch.last)
@@ -195,6 +198,20 @@ class Replay:
         session.tell(transition)
         self._hub.history_seconds.observe(now - session.opened_at)
         self._hub.history_killmails.observe(total)
+
+    async def _taken(self, batches: Batches) -> None:
+        """
+        Wait until the client takes more. What was read for it meanwhile is not kept for
+        long, so that a client which takes nothing costs little.
+        """
+        if self._session.paused:
+            clock = self._hub.clock
+            letting_go = clock.callLater(_KEPT_SECONDS, batches.keep_nothing)
+            try:
+                await self._writable()
+            finally:
+                if letting_go.active():
+                    letting_go.cancel()
 
     # --- live ------------------------------------------------------------------
 
