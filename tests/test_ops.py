@@ -177,6 +177,8 @@ class RetentionTests(OpsCase):
         entries = [entry(each, kill_time=START) for each in range(1, 451)]
         self.successResultOf(self.store.commit(Change(entries)))
         self.clock.advance(101 * DAY)
+        newest = entry(451, kill_time=int(self.clock.seconds()))
+        self.successResultOf(self.store.commit(Change([newest])))
         retention = Retention(self.clock, self.store)
         retention.startService()
         self.assertIsNotNone(self.successResultOf(self.store.read_killmail(450)))
@@ -184,6 +186,24 @@ class RetentionTests(OpsCase):
         self.assertIsNone(self.successResultOf(self.store.read_killmail(450)))
         retention.stopService()
         self.assertEqual(self.clock.getDelayedCalls(), [])
+
+    def test_a_clock_that_is_ahead(self) -> None:
+        """
+        What is old is so by the newest killmail, not by a clock that may be wrong.
+        """
+        for number, days in enumerate([0, 99, 101]):
+            killmail = entry(number + 1, kill_time=START + days * DAY)
+            self.successResultOf(self.store.commit(Change([killmail])))
+            self.clock.advance(400 * DAY)
+            retention = Retention(self.clock, self.store)
+            retention.startService()
+            retention.stopService()
+        found = [
+            id
+            for id in (1, 2, 3)
+            if self.successResultOf(self.store.read_killmail(id)) is not None
+        ]
+        self.assertEqual(found, [2, 3])
 
     def test_survives(self) -> None:
         """

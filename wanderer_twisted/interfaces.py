@@ -373,6 +373,11 @@ class IKillmailStore(Interface):
         Keep names, and that some ids have none (asked for again after some days).
         """
 
+    def read_newest() -> Deferred[int]:
+        """
+        When the latest killmail happened, UNIX seconds; 0 where there is none.
+        """
+
     def read_unnamed(limit: int) -> Deferred[Sequence[Record]]:
         """
         Killmails that were stored before all their names were known.

@@ -34,7 +34,7 @@ class Retention(Background):
         while True:
             more = False
             try:
-                more = await self._store.prune(self._clock.seconds())
+                more = await self._store.prune(await self._now())
                 self.slices += 1
             except CancelledError:
                 raise
@@ -44,3 +44,10 @@ class Retention(Background):
                 self._log.failure("old killmails could not be removed")
             pause = _SLICE_SECONDS if more else EVERY_SECONDS
             await deferLater(self._clock, pause)
+
+    async def _now(self) -> float:
+        """
+        By the clock, or by the newest killmail where that is behind: a clock that is
+        months ahead would have all removed, and for good.
+        """
+        return min(self._clock.seconds(), await self._store.read_newest())

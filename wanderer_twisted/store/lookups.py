@@ -111,9 +111,9 @@ def read_unvalued(
     from *since* on; both times are UNIX seconds.
     """
     found: set[tuple[Kind, int]] = set()
-    owners = sum(len(wanted.ids(kind)) for kind in KINDS)
+    count = sum(len(wanted.ids(kind)) for kind in KINDS)
     # Each id is looked for on each of them.
-    days = min(DAYS, 1 + index.SLICE // max(owners, 1))
+    days = min(DAYS, 1 + index.SLICE // max(count, 1))
     with database.reading() as connection:
         for number, day in enumerate(index.days(connection, since)):
             if number == days:

@@ -222,5 +222,8 @@ class Questions:
         now = self._clock.seconds()
         return self._ask(partial(reading.read_names, ids=ids, now=now))
 
+    def read_newest(self) -> Deferred[int]:
+        return self._ask(reading.read_newest)
+
     def read_unnamed(self, limit: int) -> Deferred[Sequence[Record]]:
         return self._ask(partial(reading.read_unnamed, limit=limit))

@@ -82,6 +82,15 @@ def read_holes(database: Database) -> Sequence[Hole]:
         return [rows.hole_of(row) for row in found]
 
 
+def read_newest(database: Database) -> int:
+    with database.reading() as connection:
+        (newest,) = connection.execute(
+            "SELECT coalesce(max(kill_time), 0) FROM system_kill"
+            " WHERE day = (SELECT max(day) FROM system_kill)"
+        ).fetchone()
+    return int(newest)
+
+
 def read_unnamed(database: Database, limit: int) -> Sequence[Record]:
     """
     The newest first.
