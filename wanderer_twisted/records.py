@@ -302,8 +302,8 @@ class JournalPage:
 
 class Place(NamedTuple):
     """
-    A place in a history's order. A tuple: histories make and compare one for each of
-    their killmails.
+    A place in a history's order. A tuple, since each killmail of a history is compared
+    with one.
     """
 
     kill_time: int = 0

@@ -52,7 +52,7 @@ def refuse_what_is_gone(connection: sqlite3.Connection, snapshot: Snapshot) -> N
 class Scan:
     """
     One slice of a history: the places of its killmails, as plain tuples (a Place takes
-    five times as long to make), and their nominal sizes.
+    seven times as long to make), and their nominal sizes.
 
     :raises Expired: some of it was removed.
 
