@@ -62,6 +62,13 @@ class Filter:
         return ids
 
     @property
+    def owners(self) -> int:
+        """
+        How many ids there are.
+        """
+        return sum(len(self.ids(kind)) for kind in KINDS)
+
+    @property
     def names_somebody(self) -> bool:
         return bool(
             self.character_ids

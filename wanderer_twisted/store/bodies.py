@@ -15,10 +15,6 @@ from wanderer_twisted.interfaces import StoreUnavailable
 #: Above 3 it takes several times as long and saves a few per cent.
 _LEVEL: Final = 3
 
-#: Bytes of a body at most that is unpacked together with others: what a damaged frame
-#: says that it holds may be anything, and the library relies on it.
-_MOST_TOGETHER: Final = 8 << 20
-
 
 def shipped_dictionary() -> bytes:
     """
@@ -80,10 +76,9 @@ class Codec:
         if not data:
             return b""
         try:
-            dictionary = zstandard.get_frame_parameters(data).dict_id
-            return self._decompressors[dictionary].decompress(data)
-        except (zstandard.ZstdError, MemoryError) as error:
-            raise StoreUnavailable(f"a stored body is damaged: {error!r}") from error
+            return self._decompressors[_header(data).dict_id].decompress(data)
+        except zstandard.ZstdError as error:
+            raise StoreUnavailable(f"a stored body is damaged: {error}") from error
         except KeyError as error:
             message = f"a stored body wants an unknown dictionary: {error}"
             raise StoreUnavailable(message) from error
@@ -95,14 +90,27 @@ def _common_dictionary(parts: Sequence[bytes]) -> int | None:
     0.25 frees the memory twice.)
     """
     try:
-        frames = [zstandard.get_frame_parameters(each) for each in parts]
+        frames = [_header(each) for each in parts]
     except zstandard.ZstdError:
         return None
-    sizes = [each.content_size for each in frames]
-    if min(sizes) == 0 or max(sizes) > _MOST_TOGETHER:
-        return None
     dictionaries = {each.dict_id for each in frames}
-    return dictionaries.pop() if len(dictionaries) == 1 else None
+    if len(dictionaries) > 1 or not all(each.content_size for each in frames):
+        return None
+    return dictionaries.pop()
+
+
+def _header(data: bytes) -> zstandard.FrameParameters:
+    """
+    What a frame says of itself. Memory is taken for what it says that it holds, and
+    zstandard 0.25 writes behind that where it is a lie of 2^64.
+
+    :raises zstandard.ZstdError: it is none, or says that it holds more than it can: a
+        block holds 128 KiB, and takes 4 bytes at least (RFC 8878, 3.1.1.2).
+    """
+    frame = zstandard.get_frame_parameters(data)
+    if frame.content_size > len(data) << 15:
+        raise zstandard.ZstdError(f"{len(data)} bytes cannot hold {frame.content_size}")
+    return frame
 
 
 def dictionary_id(dictionary: bytes) -> int:

@@ -96,7 +96,7 @@ class OneDay:
         condition: str = "TRUE",
     ) -> None:
         owned = {kind: wanted.ids(kind) for kind in KINDS if wanted.ids(kind)}
-        self.owners = sum(map(len, owned.values()))
+        self.owners = wanted.owners
         self._ids: dict[str, str] = {
             kind: dumps(sorted(ids)).decode() for kind, ids in owned.items()
         }

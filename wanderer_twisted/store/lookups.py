@@ -84,11 +84,12 @@ def read_bare(
     """
     day = OneDay(wanted, "killmail_id", newest_first=True, condition=f"named = {BARE}")
     found: list[Record] = []
+    days = _days_at_once(wanted)
     with database.reading() as connection:
         for number, each in enumerate(index.days_back(connection, before)):
             if each < day_of(cutoff):
                 break
-            if number == DAYS:
+            if number == days:
                 return found, Place(start_of(each + 1), 0)
             for kill_time, killmail_id, _ in day.rows(connection, each, before):
                 if kill_time < cutoff:
@@ -111,9 +112,7 @@ def read_unvalued(
     from *since* on; both times are UNIX seconds.
     """
     found: set[tuple[Kind, int]] = set()
-    count = sum(len(wanted.ids(kind)) for kind in KINDS)
-    # Each id is looked for on each of them.
-    days = min(DAYS, 1 + index.SLICE // max(count, 1))
+    days = _days_at_once(wanted)
     with database.reading() as connection:
         for number, day in enumerate(index.days(connection, since)):
             if number == days:
@@ -130,3 +129,10 @@ def read_unvalued(
                 )
                 found.update((kind, owner) for (owner,) in owners)
     return found, None
+
+
+def _days_at_once(wanted: Filter) -> int:
+    """
+    How many days one job looks at: each id is looked for on each.
+    """
+    return min(DAYS, 1 + index.SLICE // max(wanted.owners, 1))

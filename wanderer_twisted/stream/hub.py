@@ -13,7 +13,6 @@ from twisted.logger import Logger
 from wanderer_twisted.distribution import Distribution
 from wanderer_twisted.frames import Event, Frame
 from wanderer_twisted.interfaces import IClientTransport, IHistory, IKillmailStore
-from wanderer_twisted.partition import KINDS
 from wanderer_twisted.records import Commit, FeedStatus
 from wanderer_twisted.stream import events
 from wanderer_twisted.stream.broadcast import SLICE, Broadcast
@@ -167,7 +166,7 @@ class Hub(Service):
             address=session.visitor.address,
             token=session.visitor.token,
             agent=session.visitor.agent,
-            ids=sum(len(session.wanted.ids(kind)) for kind in KINDS),
+            ids=session.wanted.owners,
             mode=session.mode,
             resumed=resumed,
         )
